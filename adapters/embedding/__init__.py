@@ -1,0 +1,1 @@
+"""The Python API: loops inside your own program, blocking or async."""

@@ -1,0 +1,251 @@
+"""The async face of the Python API: the same names, and the event loop is never blocked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, cast
+
+from loopledger.adapters.embedding.building import Policy, rank_command, rank_slots_command
+from loopledger.adapters.embedding.ledger import Ledger, Loop
+from loopledger.adapters.embedding.moments import Moment
+from loopledger.adapters.embedding.replies import AsyncReply, Postbox
+from loopledger.adapters.embedding.session import Session
+from loopledger.adapters.sqlite.async_reader import open_async_reader
+from loopledger.answers import Decision, Receipt, SlotsDecision
+from loopledger.clock import Clock
+from loopledger.commands import Activate, Command, ResetModel, Reward
+from loopledger.errors import LoopStopped
+from loopledger.facts import Answer
+from loopledger.reports import Entry, Model, Status, entry
+from loopledger.request import Actions, Features, Slots
+from loopledger.settings import Settings
+from loopledger.verification import Verification
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_THREADS = 8
+
+
+class AsyncLedger:
+    """A data folder with its loops, opened for writing. Use it in an `async with` statement.
+
+    The arguments are those of `Ledger`.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path = "loopledger-data",
+        *,
+        clock: Clock | None = None,
+        workers: int | None = None,
+        open_loops: int = 256,
+        most_waiting: int = 4096,
+    ) -> None:
+        self._open = partial(
+            Ledger,
+            folder,
+            clock=clock,
+            workers=workers,
+            open_loops=open_loops,
+            most_waiting=most_waiting,
+        )
+        # What takes long waits in threads of its own, so that the program's default ones stay free.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="loopledger-async")
+        self._ledger: Ledger | None = None
+        self._postbox: Postbox | None = None
+
+    async def create(
+        self, name: str, *, policy: Policy | None = None, settings: Settings | None = None
+    ) -> "AsyncLoop":
+        """Make a loop, as `Ledger.create` does."""
+        return self._loop(await self.run(self.ledger.create, name, policy=policy, settings=settings))
+
+    async def loop(
+        self,
+        name: str,
+        *,
+        create: bool = False,
+        policy: Policy | None = None,
+        settings: Settings | None = None,
+    ) -> "AsyncLoop":
+        """Return a loop, opened, as `Ledger.loop` does."""
+        return self._loop(
+            await self.run(self.ledger.loop, name, create=create, policy=policy, settings=settings)
+        )
+
+    async def loops(self) -> list[str]:
+        """Return the names of the loops."""
+        return await self.run(self.ledger.loops)
+
+    async def close(self) -> None:
+        """Carry out what waits, and close every loop."""
+        if self._ledger is not None:
+            await self.run(self._ledger.close)
+            self._ledger = None
+        self._threads.shutdown(wait=False)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The blocking face of the same folder.
+
+        Raises:
+            LoopStopped: It is not open.
+
+        """
+        if self._ledger is None:
+            raise LoopStopped("the ledger is not open: use it in an `async with` statement")
+        return self._ledger
+
+    async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call something that may take long, in a thread."""
+        running = asyncio.get_running_loop()
+        return await running.run_in_executor(self._threads, partial(function, *args, **kwargs))
+
+    def _loop(self, loop: Loop) -> "AsyncLoop":
+        assert self._postbox is not None
+        return AsyncLoop(self, loop, self._postbox)
+
+    async def __aenter__(self) -> Self:
+        self._postbox = Postbox(asyncio.get_running_loop())
+        self._ledger = await self.run(self._open)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class AsyncLoop:
+    """A learning loop; the methods are those of `Loop`."""
+
+    def __init__(self, ledger: AsyncLedger, loop: Loop, postbox: Postbox) -> None:
+        self.name = loop.name
+        self._ledger = ledger
+        self._blocking = loop
+        self._postbox = postbox
+
+    async def rank(
+        self,
+        context: Features,
+        actions: Actions,
+        *,
+        event_id: str | None = None,
+        excluded: Iterable[str] = (),
+        deferred: bool = False,
+    ) -> Decision:
+        """Choose an action, as `Loop.rank` does."""
+        session = await self._session()
+        command = rank_command(
+            session.state.settings.limits,
+            context,
+            actions,
+            event_id=event_id,
+            excluded=excluded,
+            deferred=deferred,
+        )
+        return cast("Decision", await self._ask(command, session))
+
+    async def rank_slots(
+        self,
+        context: Features,
+        actions: Actions,
+        slots: Slots,
+        *,
+        event_id: str | None = None,
+        deferred: bool = False,
+    ) -> SlotsDecision:
+        """Choose an action for each slot, as `Loop.rank_slots` does."""
+        session = await self._session()
+        command = rank_slots_command(
+            session.state.settings.limits, context, actions, slots, event_id=event_id, deferred=deferred
+        )
+        return cast("SlotsDecision", await self._ask(command, session))
+
+    async def reward(
+        self, event_id: str, value: float, *, slot: str | None = None, key: str | None = None
+    ) -> Receipt:
+        """Say what a decision was worth, as `Loop.reward` does."""
+        return cast("Receipt", await self._ask(Reward(event_id, value, slot, key)))
+
+    async def activate(self, event_id: str) -> Receipt:
+        """Say that a deferred decision took effect."""
+        return cast("Receipt", await self._ask(Activate(event_id)))
+
+    async def change_policy(self, policy: Policy, *, relearn: bool = True) -> Receipt:
+        """Put another learning policy in force, as `Loop.change_policy` does."""
+        return await self._ledger.run(self._blocking.change_policy, policy, relearn=relearn)
+
+    async def change_settings(self, **changes: object) -> Settings:
+        """Change settings by name, and return them all."""
+        return await self._ledger.run(self._blocking.change_settings, **changes)
+
+    async def train(self) -> list[int]:
+        """Learn every decision whose window has closed, as `Loop.train` does."""
+        return await self._ledger.run(self._blocking.train)
+
+    async def publish(self, version: int) -> Receipt:
+        """Let decisions use a version, as `Loop.publish` does."""
+        return await self._ledger.run(self._blocking.publish, version)
+
+    async def reset_model(self) -> Receipt:
+        """Go back to no model. What was logged stays."""
+        return cast("Receipt", await self._ask(ResetModel()))
+
+    async def import_model(self, model: bytes) -> Receipt:
+        """Publish a model from outside, as `Loop.import_model` does."""
+        return await self._ledger.run(self._blocking.import_model, model)
+
+    async def status(self) -> Status:
+        """Return how the loop stands."""
+        return await self._ledger.run(self._blocking.status)
+
+    async def model(
+        self, version: int | None = None, *, time: Moment | None = None, seq: int | None = None
+    ) -> Model:
+        """Return a model version, as `Loop.model` does."""
+        return await self._ledger.run(self._blocking.model, version, time=time, seq=seq)
+
+    async def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
+        """Check everything, as `Loop.verify` does; progress is told in another thread."""
+        return await self._ledger.run(self._blocking.verify, progress)
+
+    async def log(
+        self,
+        *,
+        first: int = 1,
+        last: int | None = None,
+        kinds: Sequence[str] | None = None,
+        event_id: str | None = None,
+    ) -> AsyncIterator[Entry]:
+        """Yield the log's events, as `Loop.log` does."""
+        folder = self._blocking.place.folder
+        if folder is None:
+            for found in self._blocking.log(first=first, last=last, kinds=kinds, event_id=event_id):
+                yield found
+            return
+        async with open_async_reader(folder / "log.db") as reader:
+            async for record in reader.records(first, last, kinds, event_id):
+                yield entry(record)
+
+    async def _session(self) -> Session:
+        directory = self._ledger.ledger.directory
+        return directory.peek(self.name) or await self._ledger.run(directory.get, self.name)
+
+    async def _ask(self, command: Command, session: Session | None = None) -> Answer:
+        while True:
+            session = session or await self._session()
+            reply = AsyncReply(self._postbox)
+            try:
+                session.inbox.submit(command, reply)
+                return await reply.future
+            except LoopStopped:
+                if not session.retired:  # else it was closed to make room, and is opened again
+                    raise
+            session = None
+
+    def __repr__(self) -> str:
+        return f"AsyncLoop({self.name!r})"

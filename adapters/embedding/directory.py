@@ -1,0 +1,191 @@
+"""A directory of loops: opened on demand, the least used closed when there are too many."""
+
+import os
+import re
+import shutil
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+
+from loopledger.adapters.embedding.chores import Chores
+from loopledger.adapters.place import Place, in_folder, in_memory
+from loopledger.adapters.embedding.session import Session
+from loopledger.adapters.vw.learner import VwLearner
+from loopledger.clock import Clock
+from loopledger.errors import Conflict, InvalidRequest, LoopledgerError, LoopStopped, NotFound
+from loopledger.events import LoopCreated
+from loopledger.loop import create
+from loopledger.policy import LearningPolicy
+from loopledger.settings import Settings
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Directory:
+    """The loops of one data folder.
+
+    Args:
+        folder: The data folder; none keeps everything in memory.
+        clock: Tells the time.
+        workers: How many learning processes may be at work at a time.
+        open_loops: How many loops may be open at a time.
+        most_waiting: How many commands may wait at each.
+
+    """
+
+    def __init__(
+        self, folder: Path | None, clock: Clock, *, workers: int | None, open_loops: int, most_waiting: int
+    ) -> None:
+        self.clock = clock
+        self.learner = VwLearner(workers)
+        self.chores = Chores(workers or os.cpu_count() or 1)
+        self._folder = folder
+        self._memory: dict[str, Place] = {}
+        self._open_loops = open_loops
+        self._most_waiting = most_waiting
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._guard = threading.RLock()
+        self._closed = False
+        self._process = os.getpid()
+
+    def create(self, name: str, settings: Settings, policy: LearningPolicy) -> None:
+        """Make a loop.
+
+        Raises:
+            Conflict: There is one of that name.
+            InvalidRequest: The name cannot be a folder's, or the engine refuses the policy.
+
+        """
+        check_name(name)
+        created = LoopCreated(loop_id=name, settings=settings, policy=policy)
+        with self._guard:
+            if self.has(name):
+                raise Conflict(f"there is a loop {name!r} already")
+            try:
+                self.learner.probe(policy.with_exploration(settings.exploration_percentage))
+            except LoopledgerError as error:
+                raise InvalidRequest("policy.arguments", f"are refused: {error}") from None
+            if self._folder is None:
+                create(self._place(name).store, self.clock, created)
+            else:
+                self._create_folder(self._folder, name, created)
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a loop of that name."""
+        return name in self._memory if self._folder is None else (self._folder / name / "log.db").is_file()
+
+    def names(self) -> list[str]:
+        """Return the names of the loops, in order."""
+        if self._folder is None:
+            return sorted(self._memory)
+        found = (path.parent.name for path in self._folder.glob("*/log.db"))
+        return sorted(name for name in found if _NAME.fullmatch(name))
+
+    def place(self, name: str) -> Place:
+        """Return where a loop is kept.
+
+        Raises:
+            NotFound: There is no such loop.
+
+        """
+        check_name(name)
+        if not self.has(name):
+            raise NotFound(f"there is no loop {name!r}; create it first")
+        return self._place(name)
+
+    def peek(self, name: str) -> Session | None:
+        """Return a loop if it is open, without waiting for anything."""
+        session = self._sessions.get(name)
+        if session is None or not session.inbox.alive:
+            return None
+        with suppress(KeyError):
+            self._sessions.move_to_end(name)
+        return session
+
+    def get(self, name: str, *, afresh: bool = False) -> Session:
+        """Return a loop, opened if need be.
+
+        Args:
+            name: Of the loop.
+            afresh: Whether a loop that has stopped at a failure is opened again.
+
+        Raises:
+            NotFound: There is no such loop.
+            LoopStopped: It has stopped at a failure, or everything is closed.
+            LoopledgerError: It cannot be opened.
+
+        """
+        with self._guard:
+            if self._closed:
+                raise LoopStopped("the ledger is closed")
+            session = self._sessions.get(name)
+            if session is not None and session.inbox.failure is not None and afresh:
+                self._sessions.pop(name).close()
+                session = None
+            if session is None:
+                session = self._opened(name)
+            self._sessions.move_to_end(name)
+            return session
+
+    def close(self) -> None:
+        """Close every loop and end the learning processes."""
+        if os.getpid() != self._process:
+            return  # a fork has none of the threads that would have to be waited for
+        with self._guard:
+            self._closed = True
+            sessions = list(self._sessions.values())
+            self._sessions.clear()
+        self.learner.close()
+        for session in sessions:
+            session.close()
+        self.chores.close()
+
+    def _opened(self, name: str) -> Session:
+        place = self.place(name)
+        self._make_room()
+        session = Session(name, place, self.learner, self.clock, self.chores, self._most_waiting)
+        self._sessions[name] = session
+        return session
+
+    def _make_room(self) -> None:
+        """Close the loops that were not used for longest, until one more may be opened."""
+        idle = [name for name, session in self._sessions.items() if session.inbox.waiting == 0]
+        for name in idle[: max(0, len(self._sessions) + 1 - self._open_loops)]:
+            session = self._sessions.pop(name)
+            session.retired = True
+            session.close()
+
+    def _create_folder(self, folder: Path, name: str, created: LoopCreated) -> None:
+        """Make a loop's folder beside its place and move it there whole: a loop exists or it does not."""
+        beside = folder / f".creating-{name}"
+        shutil.rmtree(beside, ignore_errors=True)
+        create(in_folder(beside).store, self.clock, created)
+        try:
+            beside.rename(folder / name)
+        except OSError as error:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise Conflict(f"the folder {folder / name} is in the way: {error}") from None
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _place(self, name: str) -> Place:
+        if self._folder is None:
+            return self._memory.setdefault(name, in_memory())
+        return in_folder(self._folder / name)
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a loop's name.
+
+    Raises:
+        InvalidRequest: It is not a plain file name.
+
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            "name", "must have 1 to 64 letters, digits, dots, hyphens or underscores, a letter or digit first"
+        )

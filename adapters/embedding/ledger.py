@@ -1,0 +1,285 @@
+"""The blocking face of the Python API."""
+
+import atexit
+import weakref
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from loopledger.adapters.embedding.building import Policy, as_policy, rank_command, rank_slots_command
+from loopledger.adapters.embedding.directory import Directory
+from loopledger.adapters.embedding.session import Session
+from loopledger.adapters.embedding.view import LoopView
+from loopledger.adapters.ready import default_policy
+from loopledger.adapters.system_clock import SystemClock
+from loopledger.answers import Decision, Receipt, SlotsDecision
+from loopledger.clock import Clock
+from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, ResetModel, Reward
+from loopledger.errors import InvalidRequest, LearnerFailed, LoopStopped
+from loopledger.facts import Answer
+from loopledger.request import Actions, Features, Slots
+from loopledger.settings import Settings, check_settings
+
+
+class Ledger:
+    """A data folder with its loops, opened for writing. Use it in a `with` statement.
+
+    Args:
+        folder: The data folder; ``":memory:"`` keeps nothing beyond this object.
+        clock: Tells the time; a `SimulatedClock` lets days pass in seconds.
+        workers: How many learning processes may be at work at a time; by default one a core.
+        open_loops: How many loops may be open at a time; those least used are closed for others.
+        most_waiting: How many commands may wait at one loop before it says `Overloaded`.
+
+    """
+
+    def __init__(
+        self,
+        folder: str | Path = "loopledger-data",
+        *,
+        clock: Clock | None = None,
+        workers: int | None = None,
+        open_loops: int = 256,
+        most_waiting: int = 4096,
+    ) -> None:
+        place = None if str(folder) == ":memory:" else Path(folder)
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
+        self.directory = Directory(
+            place,
+            clock or SystemClock(),
+            workers=workers,
+            open_loops=open_loops,
+            most_waiting=most_waiting,
+        )
+        self._close = weakref.finalize(self, self.directory.close)
+
+    def create(self, name: str, *, policy: Policy | None = None, settings: Settings | None = None) -> "Loop":
+        """Make a loop.
+
+        Args:
+            name: A plain file name of at most 64 characters.
+            policy: By default the one that Personalizer began with.
+            settings: By default those of `Settings`.
+
+        Raises:
+            Conflict: There is one of that name.
+            InvalidRequest: The name, the policy or the settings cannot be used.
+
+        """
+        checked = check_settings(settings or Settings())
+        self.directory.create(name, checked, as_policy(policy) if policy else default_policy())
+        return Loop(self.directory, name)
+
+    def loop(
+        self,
+        name: str,
+        *,
+        create: bool = False,
+        policy: Policy | None = None,
+        settings: Settings | None = None,
+    ) -> "Loop":
+        """Return a loop, opened; one that had stopped at a failure is opened afresh.
+
+        Args:
+            name: Of the loop.
+            create: Whether to make it if there is none,
+            policy: with this policy
+            settings: and these settings.
+
+        Raises:
+            NotFound: There is no such loop.
+            LoopInUse: Another process has it open.
+            LogDamaged: Its log does not hold what was committed to it.
+
+        """
+        if create and not self.directory.has(name):
+            return self.create(name, policy=policy, settings=settings)
+        self.directory.get(name, afresh=True)
+        return Loop(self.directory, name)
+
+    def loops(self) -> list[str]:
+        """Return the names of the loops."""
+        return self.directory.names()
+
+    def close(self) -> None:
+        """Carry out what waits, and close every loop."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Loop(LoopView):
+    """A learning loop. Every answer is durable when it comes."""
+
+    def __init__(self, directory: Directory, name: str) -> None:
+        super().__init__(name, directory.place(name), directory.learner)
+        self._directory = directory
+
+    def rank(
+        self,
+        context: Features,
+        actions: Actions,
+        *,
+        event_id: str | None = None,
+        excluded: Iterable[str] = (),
+        deferred: bool = False,
+    ) -> Decision:
+        """Choose an action.
+
+        Args:
+            context: What is known of the moment: an object of features, or several.
+            actions: What can be chosen: ids with their features, or `Action` objects.
+            event_id: The decision's id; by default a new one. A repetition of a Rank that is in
+                the log gets the recorded answer.
+            excluded: Ids of actions that may not be chosen now.
+            deferred: Whether the decision counts only once it is activated.
+
+        Raises:
+            InvalidRequest: Names the field that cannot be used.
+            Conflict: The event id is in the log with another request.
+            Overloaded: Too many commands wait.
+
+        """
+        limits = self.settings.limits
+        return cast(
+            "Decision",
+            self._ask(
+                rank_command(
+                    limits, context, actions, event_id=event_id, excluded=excluded, deferred=deferred
+                )
+            ),
+        )
+
+    def rank_slots(
+        self,
+        context: Features,
+        actions: Actions,
+        slots: Slots,
+        *,
+        event_id: str | None = None,
+        deferred: bool = False,
+    ) -> SlotsDecision:
+        """Choose an action for each slot, none of them twice.
+
+        The loop's policy must have ``--ccb_explore_adf``. Arguments and errors are those of `rank`.
+        """
+        limits = self.settings.limits
+        return cast(
+            "SlotsDecision",
+            self._ask(
+                rank_slots_command(limits, context, actions, slots, event_id=event_id, deferred=deferred)
+            ),
+        )
+
+    def reward(
+        self, event_id: str, value: float, *, slot: str | None = None, key: str | None = None
+    ) -> Receipt:
+        """Say what a decision was worth.
+
+        Args:
+            event_id: The decision's id. An unknown one is logged too: its decision may be on the way.
+            value: Within the settings' reward range.
+            slot: The slot that it is for, after `rank_slots`.
+            key: Marks retries: of several rewards with one key, one counts.
+
+        Raises:
+            InvalidRequest: The value or an id cannot be used.
+            Conflict: The key came with another value before.
+
+        """
+        return cast("Receipt", self._ask(Reward(event_id, value, slot, key)))
+
+    def activate(self, event_id: str) -> Receipt:
+        """Say that a deferred decision took effect."""
+        return cast("Receipt", self._ask(Activate(event_id)))
+
+    def change_policy(self, policy: Policy, *, relearn: bool = True) -> Receipt:
+        """Put another learning policy in force.
+
+        Args:
+            policy: The new one.
+            relearn: Whether the past is learned again under it, beside the model that answers, and
+                published when it knows as much. `train` does it now, automatic training in time.
+
+        Raises:
+            InvalidRequest: The policy is not allowed, or the engine refuses it.
+
+        """
+        new = as_policy(policy)
+        try:
+            self._learner.probe(new.with_exploration(self.settings.exploration_percentage))
+        except LearnerFailed as error:
+            raise InvalidRequest("policy.arguments", f"are refused: {error}") from None
+        return cast("Receipt", self._ask(ChangePolicy(new, relearn)))
+
+    def change_settings(self, **changes: object) -> Settings:
+        """Change settings by name, and return them all.
+
+        Raises:
+            InvalidRequest: A name is unknown or a value out of its limits.
+
+        """
+        settings = cast("Settings", self._ask(ChangeSettings(changes)))
+        self._session().schedule()
+        return settings
+
+    def train(self) -> list[int]:
+        """Learn every decision whose window has closed, and return the versions that were made.
+
+        Raises:
+            LearnerFailed: The engine refused, died or hung; the loop goes on with what it has.
+
+        """
+        return self._session().train()
+
+    def publish(self, version: int) -> Receipt:
+        """Let decisions use a version. After going back to an older one, training goes on unpublished.
+
+        Raises:
+            NotFound: There is no such version.
+            Conflict: It was made for another kind of decision.
+
+        """
+        return cast("Receipt", self._session().trainer.publish(version))
+
+    def reset_model(self) -> Receipt:
+        """Go back to no model. What was logged stays."""
+        return cast("Receipt", self._ask(ResetModel()))
+
+    def import_model(self, model: bytes) -> Receipt:
+        """Publish a VowpalWabbit model from outside as a new version, and learn on from it.
+
+        Raises:
+            LearnerFailed: It is no model, or none for the policy in force.
+
+        """
+        session = self._session()
+        return cast("Receipt", session.trainer.import_model(session.state, model))
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._session().state.settings
+
+    def _session(self) -> Session:
+        return self._directory.peek(self.name) or self._directory.get(self.name)
+
+    def _ask(self, command: Command) -> Answer:
+        while True:
+            session = self._session()
+            try:
+                return session.ask(command)
+            except LoopStopped:
+                if not session.retired:  # else it was closed to make room, and is opened again
+                    raise
+
+    def __repr__(self) -> str:
+        return f"Loop({self.name!r})"

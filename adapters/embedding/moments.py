@@ -1,0 +1,36 @@
+"""Moments as people say them, and as logs have them."""
+
+from datetime import UTC, datetime, timedelta
+
+from loopledger.errors import InvalidRequest
+
+Moment = datetime | str | int
+"""A time: a datetime (UTC if it names no zone), ISO 8601 text, or microseconds since 1970."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(moment: Moment) -> int:
+    """Return a time in microseconds since 1970.
+
+    Raises:
+        InvalidRequest: The text is no ISO 8601 time.
+
+    """
+    if isinstance(moment, int):
+        return moment
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            raise InvalidRequest(
+                "time", "must be ISO 8601, such as 2026-11-21T20:30:00Z or 2026-11-21"
+            ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def text(at: int) -> str:
+    """Return a time as ISO 8601 text in UTC."""
+    return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,125 @@
+"""A loop that is open: its actor, its trainer, and its next automatic training."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from loopledger.actor import Inbox
+from loopledger.adapters.embedding.chores import Chores
+from loopledger.adapters.place import Place
+from loopledger.adapters.embedding.replies import BlockingReply
+from loopledger.clock import SECOND, Clock, SimulatedClock
+from loopledger.commands import Command
+from loopledger.diagnostics import diagnostics
+from loopledger.errors import LoopledgerError, LoopStopped
+from loopledger.facts import Answer
+from loopledger.learner import Learner
+from loopledger.loop import Loop, Prepared
+from loopledger.state import State
+from loopledger.trainer import Trainer
+
+
+class Session:
+    """A loop that is open in this process.
+
+    Args:
+        name: The loop's name.
+        place: Where it is kept.
+        learner: The learning engine.
+        clock: Tells the time, and when to train.
+        chores: Does the automatic training.
+        most_waiting: How many commands may wait.
+
+    Raises:
+        LoopledgerError: The loop cannot be opened.
+
+    Attributes:
+        retired: Whether it was closed to make room for others, and may be opened again.
+        last_failure: Why the last automatic training failed, if it did.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        place: Place,
+        learner: Learner,
+        clock: Clock,
+        chores: Chores,
+        most_waiting: int,
+    ) -> None:
+        self.name = name
+        self.place = place
+        self.learner = learner
+        self.retired = False
+        self._clock = clock
+        self._chores = chores
+        self.inbox = Inbox(lambda: Loop(place.store, learner, clock, place.checkpoints), most_waiting)
+        self.trainer = Trainer(place.store, learner, place.checkpoints, self.ask)
+        self.last_failure: str | None = None
+        self._timer_guard = threading.Lock()
+        self._cancel: Callable[[], None] | None = None
+        self._closed = False
+        overdue = clock.now() - self.state.trained_at
+        self.schedule(already_waited=max(0.0, overdue / SECOND))
+
+    @property
+    def state(self) -> State:
+        """The loop's state after its last batch."""
+        return self.inbox.state
+
+    def ask(self, command: Command | Prepared) -> Answer:
+        """Send a command and wait for its answer."""
+        reply = BlockingReply()
+        self.inbox.submit(command, reply)
+        return reply.wait()
+
+    def train(self) -> list[int]:
+        """Train now, as `Trainer.train` says."""
+        return self.trainer.train(lambda: self.state.settings.checkpoint_interval)
+
+    def schedule(self, already_waited: float = 0.0) -> None:
+        """Set the time of the next automatic training anew.
+
+        Args:
+            already_waited: Seconds since the last training, if the loop was closed in between.
+
+        """
+        with self._timer_guard:
+            if self._cancel is not None:
+                self._cancel()
+                self._cancel = None
+            frequency = self.state.settings.model_update_frequency
+            if not self._closed and frequency > 0:
+                self._cancel = self._clock.call_later(max(0.0, frequency - already_waited), self._due)
+
+    def close(self) -> None:
+        """Carry out what waits, then close the loop."""
+        with self._timer_guard:
+            self._closed = True
+            if self._cancel is not None:
+                self._cancel()
+                self._cancel = None
+        self.inbox.close()
+
+    def _due(self) -> None:
+        if isinstance(self._clock, SimulatedClock):
+            # In a simulation time stands still until the training is over.
+            self._train_and_again()
+        else:
+            self._chores.submit(self._train_and_again)
+
+    def _train_and_again(self) -> None:
+        self._train_by_itself()
+        with suppress(LoopStopped):
+            self.schedule()
+
+    def _train_by_itself(self) -> None:
+        try:
+            self.train()
+            self.last_failure = None
+        except LoopStopped:
+            return
+        except LoopledgerError as error:
+            self.last_failure = str(error)
+            diagnostics(loop=self.name).warning("automatic training failed", error=str(error))

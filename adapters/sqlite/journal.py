@@ -1,0 +1,106 @@
+"""Writing a log: one writer, durable commits, append-only."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from loopledger.adapters.sqlite.connection import connect_writer
+from loopledger.adapters.sqlite.lock import WriterLock
+from loopledger.adapters.sqlite.migrations import migrate
+from loopledger.adapters.sqlite.reader import SqliteReader
+from loopledger.chain import Record
+from loopledger.errors import LogDamaged, LoopInUse
+
+_CHECKPOINT_BYTES = 8 * 1_048_576
+_INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, 0, CAST(? AS TEXT), ?)"
+_ADVANCE = "UPDATE writer SET seq = ?, digest = ? WHERE epoch = ?"
+
+
+class SqliteJournal(SqliteReader):
+    """A log and the right to write to it; see `loopledger.journal.Journal`.
+
+    The right is guarded three times: by a lock file, by an epoch that every commit checks, and by
+    the primary key on seq. A lock file that somebody deletes, or a file system that does not
+    know locks, costs a failed commit and never the log.
+
+    Args:
+        path: The database; it is made if it does not exist.
+
+    Raises:
+        LoopInUse: Another writer has it.
+        LogDamaged: It is no log, or does not end where the last writer left it.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = WriterLock(path.with_name("writer.lock"))
+        try:
+            super().__init__(connect_writer(path))
+        except sqlite3.DatabaseError as error:
+            self._lock.release()
+            raise LogDamaged(f"the log's database cannot be opened: {error}") from error
+        except BaseException:
+            self._lock.release()
+            raise
+        self._since_checkpoint = 0
+        try:
+            migrate(self._connection)
+            self._epoch = self._take_over()
+            self._check_end()
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Make the records durable, all or none.
+
+        Raises:
+            LoopInUse: Another writer has taken over.
+
+        """
+        last = records[-1]
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany(_INSERT, records)
+            if execute(_ADVANCE, (last.seq, last.digest, self._epoch)).rowcount != 1:
+                raise LoopInUse("another writer has taken over this loop")
+            execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            if isinstance(error, sqlite3.IntegrityError):
+                raise LoopInUse("another writer has taken over this loop") from error
+            raise
+        self._since_checkpoint += sum(len(record.body) for record in records) + 4096
+        if self._since_checkpoint >= _CHECKPOINT_BYTES:
+            self._checkpoint("PASSIVE")
+
+    def close(self) -> None:
+        """Let go of the log and of the right to write."""
+        try:
+            self._connection.close()
+        finally:
+            self._lock.release()
+
+    def _take_over(self) -> int:
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        epoch: int = execute("UPDATE writer SET epoch = epoch + 1 RETURNING epoch").fetchone()[0]
+        execute("COMMIT")
+        return epoch
+
+    def _check_end(self) -> None:
+        head, committed = self.head(), self.committed()
+        if head.seq < committed.seq:
+            raise LogDamaged(
+                f"the log was cut off: it ends with event {head.seq}, and {committed.seq} were committed",
+                head.seq + 1,
+            )
+        if (head.seq, head.digest) != (committed.seq, committed.digest):
+            raise LogDamaged(f"event {head.seq} is not the last that was committed", head.seq)
+
+    def _checkpoint(self, mode: str) -> None:
+        """Move what was committed from the write-ahead log into the database; it raises what goes wrong."""
+        self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        self._since_checkpoint = 0

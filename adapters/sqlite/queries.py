@@ -1,0 +1,79 @@
+"""The questions that are asked of a log, in SQL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from loopledger.chain import Record
+from loopledger.errors import LogDamaged
+
+PAGE = 512
+"""Rows read in one statement: none stays open long enough to hold up a checkpoint."""
+
+_COLUMNS = "seq, at, kind, event_id, codec, CAST(body AS BLOB), digest"
+
+RECORD = f"SELECT {_COLUMNS} FROM events WHERE seq = ?"
+TAIL = f"SELECT {_COLUMNS} FROM events ORDER BY seq DESC LIMIT ?"
+HEAD = "SELECT seq, at, digest FROM events ORDER BY seq DESC LIMIT 1"
+COMMITTED = "SELECT seq, digest FROM writer"
+TIME = "SELECT at FROM events WHERE seq = ?"
+SPAN = """
+    SELECT min(seq), max(seq), count(*) FROM (
+        SELECT seq FROM events WHERE kind = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?
+    )
+"""
+COUNTS = "SELECT kind, count(*) FROM events WHERE seq > ? GROUP BY kind"
+TRACED = f"""
+    SELECT d.seq, d.at, d.event_id, d.codec, CAST(d.body AS BLOB),
+           o.seq, o.at, o.kind, o.codec, CAST(o.body AS BLOB)
+    FROM (
+        SELECT seq, at, event_id, codec, body FROM events
+        WHERE kind = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT {PAGE}
+    ) AS d
+    LEFT JOIN events AS o ON o.event_id = d.event_id AND +o.kind IN ('Rewarded', 'Activated')
+    ORDER BY d.seq
+"""
+
+
+def page(kind: str | None, event_id: str | None) -> str:
+    """Return the query for the next events of a kind or an event id; its parameters are named."""
+    conditions = ["seq > :after", "seq <= :last"]
+    if event_id is not None:
+        conditions.append("event_id = :event_id")
+    if kind is not None:
+        # The plus keeps SQLite from reading a whole kind where an event id has a few events.
+        conditions.append("kind = :kind" if event_id is None else "+kind = :kind")
+    return f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(conditions)} ORDER BY seq LIMIT {PAGE}"
+
+
+def nth(kinds: Sequence[str]) -> str:
+    """Return the query for the event that is the so-manyth of some kinds."""
+    marks = ", ".join("?" * len(kinds))
+    return f"""
+        SELECT {_COLUMNS} FROM events WHERE seq = (
+            SELECT seq FROM events WHERE kind IN ({marks}) ORDER BY seq LIMIT 1 OFFSET ?
+        )
+    """
+
+
+def decisions(count: int) -> str:
+    """Return the query for the decisions of so many event ids."""
+    marks = ", ".join("?" * count)
+    return f"SELECT {_COLUMNS} FROM events WHERE event_id IN ({marks}) AND +kind IN ('Ranked', 'SlotsRanked')"
+
+
+def record(row: Sequence[Any]) -> Record:
+    """Return a row of `_COLUMNS` as a record."""
+    seq, at, kind, event_id, codec, stored, digest = row
+    return Record(seq, at, kind, event_id, body(codec, stored, seq), digest)
+
+
+def body(codec: int, stored: bytes, seq: int) -> bytes:
+    """Return a body's JSON from what is stored.
+
+    Raises:
+        LogDamaged: It is stored in a way that this release does not know.
+
+    """
+    if codec != 0:
+        raise LogDamaged(f"event {seq} is stored with codec {codec}, which this release does not know", seq)
+    return stored

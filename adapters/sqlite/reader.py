@@ -1,0 +1,161 @@
+"""Reading a log, for programs that wait."""
+
+import heapq
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from loopledger.adapters.sqlite import queries
+from loopledger.adapters.sqlite.connection import connect_reader
+from loopledger.adapters.sqlite.migrations import check_schema, migrations
+from loopledger.chain import Head, Record
+from loopledger.errors import LogDamaged
+from loopledger.events import DecisionKind
+from loopledger.journal import Outcome, Span, Traced
+
+_LAST = 2**63 - 1
+
+
+def open_reader(path: Path) -> "SqliteReader":
+    """Open a log for reading only.
+
+    Raises:
+        LogDamaged: It is no log that this release can read.
+
+    """
+    connection = connect_reader(path)
+    try:
+        if check_schema(connection, migrations()) == 0:
+            raise LogDamaged("the log was never set up: its creation was interrupted; create the loop again")
+    except BaseException:
+        connection.close()
+        raise
+    return SqliteReader(connection)
+
+
+class SqliteReader:
+    """Reads a log; see `loopledger.journal.Reader`.
+
+    Args:
+        connection: To the log's database.
+
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def head(self) -> Head:
+        """Return the end of the log as its events have it."""
+        row = self._one(queries.HEAD)
+        return Head(*row) if row else Head()
+
+    def committed(self) -> Head:
+        """Return the end of the log as the writer last committed it."""
+        row = self._one(queries.COMMITTED)
+        if row is None:
+            raise LogDamaged("the log has lost its record of how far it goes")
+        return Head(row[0], 0, row[1])
+
+    def record(self, seq: int) -> Record | None:
+        """Return the event at a place in the log."""
+        row = self._one(queries.RECORD, (seq,))
+        return queries.record(row) if row else None
+
+    def records(
+        self,
+        first: int = 1,
+        last: int | None = None,
+        kinds: Sequence[str] | None = None,
+        event_id: str | None = None,
+    ) -> Iterator[Record]:
+        """Yield events in log order, of some kinds or of one event id only."""
+        until = _LAST if last is None else last
+        if kinds is None:
+            return self._pages(first - 1, until, None, event_id)
+        streams = [self._pages(first - 1, until, kind, event_id) for kind in kinds]
+        return heapq.merge(*streams, key=lambda record: record.seq)
+
+    def tail(self, count: int) -> list[Record]:
+        """Return the last events in log order."""
+        return [queries.record(row) for row in reversed(self._all(queries.TAIL, (count,)))]
+
+    def nth(self, kinds: Sequence[str], number: int) -> Record | None:
+        """Return the event that is the so-manyth of these kinds, counted from 1."""
+        row = self._one(queries.nth(kinds), (*kinds, number - 1))
+        return queries.record(row) if row else None
+
+    def last_until(self, at: int) -> int:
+        """Return the seq of the last event no later than a time; times never decrease, so it is searched for."""
+        low, high = 0, self.head().seq
+        while low < high:
+            middle = (low + high + 1) // 2
+            row = self._one(queries.TIME, (middle,))
+            if row is None:
+                raise LogDamaged(f"event {middle} is missing", middle)
+            low, high = (middle, high) if row[0] <= at else (low, middle - 1)
+        return low
+
+    def span(self, kind: DecisionKind, after: int, until: int, most: int) -> Span | None:
+        """Return the first decisions of a kind after one seq and up to another."""
+        row = self._one(queries.SPAN, (kind, after, until, most))
+        return Span(*row) if row and row[2] else None
+
+    def traced(self, kind: DecisionKind, first: int, last: int) -> Iterator[Traced]:
+        """Yield the decisions of a kind between two seqs, each with its outcomes."""
+        after = first - 1
+        while True:
+            found: list[Traced] = []
+            for row in self._all(queries.TRACED, (kind, after, last)):
+                if not found or found[-1].seq != row[0]:
+                    found.append(Traced(row[0], row[1], row[2], queries.body(row[3], row[4], row[0]), []))
+                if row[5] is not None:
+                    found[-1].outcomes.append(
+                        Outcome(row[5], row[6], row[7], queries.body(row[8], row[9], row[5]))
+                    )
+            for traced in found:
+                traced.outcomes.sort()
+                yield traced
+            if len(found) < queries.PAGE:
+                return
+            after = found[-1].seq
+
+    def decisions(self, event_ids: Sequence[str]) -> dict[str, Record]:
+        """Return the decisions that some event ids name."""
+        rows = self._all(queries.decisions(len(event_ids)), tuple(event_ids))
+        return {row[3]: queries.record(row) for row in rows}
+
+    def counts(self, after: int = 0) -> dict[str, int]:
+        """Return how many events of each kind come after a seq."""
+        return dict(self._all(queries.COUNTS, (after,)))
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._connection.close()
+
+    def _pages(self, after: int, last: int, kind: str | None, event_id: str | None) -> Iterator[Record]:
+        query = queries.page(kind, event_id)
+        while True:
+            values = {"after": after, "last": last, "kind": kind, "event_id": event_id}
+            rows = self._all(query, values)
+            for row in rows:
+                yield queries.record(row)
+            if len(rows) < queries.PAGE:
+                return
+            after = rows[-1][0]
+
+    def _one(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        rows = self._all(query, values)
+        return rows[0] if rows else None
+
+    def _all(self, query: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            if _is_damage(error):
+                raise LogDamaged(f"the log's database cannot be read: {error}") from error
+            raise
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}

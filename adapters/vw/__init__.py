@@ -1,0 +1,1 @@
+"""The learning engine: VowpalWabbit, in this process for answers and in others for learning."""

@@ -1,0 +1,57 @@
+"""VowpalWabbit as the loop's learning engine."""
+
+import os
+from collections.abc import Iterable
+
+from loopledger.adapters.vw.arguments import engine
+from loopledger.adapters.vw.scorer import VwScorer
+from loopledger.adapters.vw.wire import Fold, Probe
+from loopledger.adapters.vw.workers import Workers
+from loopledger.context import build_context, with_tags
+from loopledger.learner import Folded
+from loopledger.policy import LearningPolicy
+from loopledger.request import Action, Slot, read_slots
+from loopledger.settings import Limits
+
+
+class VwLearner:
+    """Learns in worker processes and answers in this one; see `loopledger.learner.Learner`.
+
+    Args:
+        workers: How many worker processes may be at work at a time; by default as many as cores.
+        patience: Seconds without any progress after which a worker counts as hung.
+
+    """
+
+    def __init__(self, workers: int | None = None, patience: float = 60.0) -> None:
+        self._workers = Workers(workers or os.cpu_count() or 1, patience)
+        self._engine = engine()
+
+    @property
+    def engine(self) -> str:
+        """VowpalWabbit's version and the kind of machine."""
+        return self._engine
+
+    def fold(self, policy: LearningPolicy, parent: bytes | None, examples: Iterable[bytes]) -> Folded:
+        """Return the model that the parent becomes by learning the examples in their order."""
+        answer = self._workers.ask(Fold(policy, parent), examples)
+        return Folded(answer.model, answer.examples)
+
+    def scorer(self, policy: LearningPolicy, model: bytes) -> VwScorer:
+        """Return a scorer for a model made under a policy."""
+        return VwScorer(policy, model)
+
+    def probe(self, policy: LearningPolicy, model: bytes | None = None) -> None:
+        """Try a policy, and a model from outside, in a worker process."""
+        limits = Limits()
+        actions = [Action("a", {"x": 1}), Action("b", {"x": 2})]
+        if policy.multi_slot:
+            slots = read_slots([Slot("s"), Slot("t")], ["a", "b"], limits)
+            context = with_tags(build_context({"x": 1}, actions, limits, slots), ["s", "t"])
+        else:
+            context = build_context({"x": 1}, actions, limits)
+        self._workers.ask(Probe(policy, model, context, expected=2))
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._workers.close()

@@ -1,0 +1,99 @@
+"""What the loop's process and a worker say to each other: a length, then MessagePack."""
+
+import socket
+import struct
+
+import msgspec
+
+from loopledger.policy import LearningPolicy
+
+_LENGTH = struct.Struct("<Q")
+_MOST_DESCRIPTORS = 4
+
+
+class Fold(msgspec.Struct, tag=True):
+    """Learn the examples that come through the pipe.
+
+    Attributes:
+        policy: Under which to learn.
+        parent: The model to start from, if any.
+
+    """
+
+    policy: LearningPolicy
+    parent: bytes | None
+
+
+class Probe(msgspec.Struct, tag=True):
+    """Try to answer with a policy and a model.
+
+    Attributes:
+        policy: To try.
+        model: To try; none for a blank one.
+        context: To answer for.
+        expected: How many answers there should be.
+
+    """
+
+    policy: LearningPolicy
+    model: bytes | None
+    context: bytes
+    expected: int
+
+
+class Answer(msgspec.Struct, omit_defaults=True):
+    """What came of a request.
+
+    Attributes:
+        model: That was made.
+        examples: That were learned.
+        error: Why nothing came of it.
+
+    """
+
+    model: bytes = b""
+    examples: int = 0
+    error: str | None = None
+
+
+Request = Fold | Probe
+
+_encoder = msgspec.msgpack.Encoder()
+_request_decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_answer_decoder = msgspec.msgpack.Decoder(Answer)
+
+
+def send(connection: socket.socket, message: Request | Answer, descriptors: list[int] | None = None) -> None:
+    """Send a message, with file descriptors that the other side gets as its own."""
+    content = _encoder.encode(message)
+    length = _LENGTH.pack(len(content))
+    if descriptors:
+        socket.send_fds(connection, [length], descriptors)
+    else:
+        connection.sendall(length)
+    connection.sendall(content)
+
+
+def receive(connection: socket.socket) -> tuple[bytes | None, list[int]]:
+    """Return the next message and what descriptors came with it; none when the other side is gone."""
+    length, descriptors, _, _ = socket.recv_fds(connection, _LENGTH.size, _MOST_DESCRIPTORS)
+    if len(length) < _LENGTH.size:
+        return None, list(descriptors)
+    content = bytearray(_LENGTH.unpack(length)[0])
+    view = memoryview(content)
+    while view:
+        count = connection.recv_into(view)
+        if count == 0:
+            return None, list(descriptors)
+        view = view[count:]
+    return bytes(content), list(descriptors)
+
+
+def decode_request(message: bytes) -> Request:
+    """Return a request from its bytes."""
+    return _request_decoder.decode(message)
+
+
+def decode_answer(message: bytes) -> Answer:
+    """Return an answer from its bytes."""
+    return _answer_decoder.decode(message)

@@ -1,0 +1,82 @@
+"""The program in which models are learned: `python -m loopledger.adapters.vw.worker FD`.
+
+VowpalWabbit holds Python's global lock while it learns, and a model from outside may crash it; so
+both happen here. Requests and answers go over the socket FD, joined examples over a pipe of their
+own that comes with the request. It ends when the other side does.
+"""
+
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pylibvw
+
+from loopledger.adapters.vw.arguments import to_fold, to_score
+from loopledger.adapters.vw.wire import Answer, Fold, Probe, Request, receive, send
+from loopledger.adapters.vw.wire import decode_request as decode
+
+
+def main() -> None:
+    """Serve requests until the other side is gone."""
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    with tempfile.TemporaryDirectory(prefix="loopledger-worker-") as folder:
+        while True:
+            message, descriptors = receive(connection)
+            if message is None:
+                return
+            try:
+                answer = _serve(decode(message), descriptors, Path(folder))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other side has to know
+                answer = Answer(error=str(error) or repr(error))
+            for descriptor in descriptors:
+                os.close(descriptor)
+            send(connection, answer)
+
+
+def _serve(request: Request, descriptors: list[int], folder: Path) -> Answer:
+    match request:
+        case Fold():
+            return _fold(request, descriptors[0], folder)
+        case Probe():
+            _probe(request, folder)
+            return Answer()
+
+
+def _fold(request: Fold, data: int, folder: Path) -> Answer:
+    made = folder / "made.vw"
+    parent = _written(folder / "parent.vw", request.parent)
+    workspace: Any = pylibvw.vw(to_fold(request.policy, parent, f"/dev/fd/{data}"))
+    before = workspace.get_weighted_examples()
+    workspace.run_parser()
+    examples = workspace.get_weighted_examples() - before
+    workspace.save(str(made))
+    workspace.finish()
+    return Answer(model=made.read_bytes(), examples=round(examples))
+
+
+def _probe(request: Probe, folder: Path) -> None:
+    model = _written(folder / "probed.vw", request.model)
+    workspace: Any = pylibvw.vw(to_score(request.policy, model))
+    examples = workspace._parse(request.context.decode())  # noqa: SLF001
+    pylibvw.vw.predict_multi(workspace, examples)
+    answers = (
+        examples[0].get_decision_scores() if request.policy.multi_slot else examples[0].get_action_scores()
+    )
+    workspace._finish_example_multi_ex(examples)  # noqa: SLF001
+    workspace.finish()
+    if len(answers) != request.expected:
+        raise ValueError(f"it answers for {len(answers)} where {request.expected} were asked")
+
+
+def _written(path: Path, content: bytes | None) -> str | None:
+    if content is None:
+        return None
+    path.write_bytes(content)
+    return str(path)
+
+
+if __name__ == "__main__":
+    main()

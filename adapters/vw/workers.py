@@ -1,0 +1,191 @@
+"""Worker processes, seen from the loop's side: started on demand, used again, replaced when they die or hang."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable
+from typing import IO
+
+from loopledger.adapters.vw.wire import Answer, Fold, Request, decode_answer, receive, send
+from loopledger.diagnostics import diagnostics
+from loopledger.errors import LearnerFailed
+
+_BUFFER = 64 * 1024
+
+
+class WorkerDied(LearnerFailed):
+    """The worker went away or did not answer in time; another one may do better."""
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        patience: Seconds without any progress after which it counts as hung.
+
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._connection, theirs = socket.socketpair()
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the worker
+        with theirs:
+            # -P: the current folder must not decide what the worker imports.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "loopledger.adapters.vw.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,
+                stderr=self._said,
+            )
+        self._connection.settimeout(patience)
+
+    @property
+    def process(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def ask(self, request: Request, examples: Iterable[bytes] = ()) -> Answer:
+        """Return what the worker makes of a request.
+
+        Raises:
+            WorkerDied: It went away or hung.
+            LearnerFailed: It says that it cannot be done.
+
+        """
+        try:
+            if isinstance(request, Fold):
+                count = self._feed(request, examples)
+            else:
+                send(self._connection, request)
+                count = 0
+            message, _ = receive(self._connection)
+        except OSError as error:
+            raise self._death(error) from error
+        if message is None:
+            raise self._death(None)
+        answer = decode_answer(message)
+        if answer.error is not None:
+            raise LearnerFailed(f"the engine says: {answer.error}")
+        if answer.examples != count:
+            raise LearnerFailed(f"the engine learned {answer.examples} of {count} examples")
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+        self._said.close()
+
+    def _feed(self, request: Fold, examples: Iterable[bytes]) -> int:
+        theirs, ours = os.pipe()
+        try:
+            try:
+                send(self._connection, request, [theirs])
+            finally:
+                os.close(theirs)
+            os.set_blocking(ours, False)
+            return self._pour(ours, examples)
+        except BrokenPipeError:
+            return 0  # it stopped reading: its answer says why, or its end does
+        finally:
+            os.close(ours)
+
+    def _pour(self, pipe: int, examples: Iterable[bytes]) -> int:
+        count = 0
+        waiting: list[bytes] = []
+        size = 0
+        for example in examples:
+            count += 1
+            waiting.append(example)
+            size += len(example)
+            if size >= _BUFFER:
+                self._write(pipe, b"".join(waiting))
+                waiting, size = [], 0
+        self._write(pipe, b"".join(waiting))
+        return count
+
+    def _write(self, pipe: int, content: bytes) -> None:
+        view = memoryview(content)
+        room = select.poll()
+        room.register(pipe, select.POLLOUT)
+        while view:
+            if not room.poll(self._patience * 1000):
+                raise TimeoutError(f"it took nothing for {self._patience:g} seconds")
+            view = view[os.write(pipe, view) :]
+
+    def _death(self, error: OSError | None) -> WorkerDied:
+        """Say how it went away; a worker that hangs is killed first."""
+        hung = isinstance(error, TimeoutError)
+        if hung:
+            self._process.kill()
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._said.seek(0)
+        said = self._said.read()[-500:].decode(errors="replace").strip()
+        how = (
+            "hung" if hung else f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        )
+        return WorkerDied(f"the learning process {how}{': ' + said if said else ''}")
+
+
+class Workers:
+    """A few worker processes that are shared by all loops.
+
+    Args:
+        most: How many may be at work at a time.
+        patience: Seconds without any progress after which one counts as hung.
+
+    """
+
+    def __init__(self, most: int, patience: float) -> None:
+        self._patience = patience
+        self._free = threading.BoundedSemaphore(most)
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._guard = threading.Lock()
+        self._closed = False
+
+    def ask(self, request: Request, examples: Iterable[bytes] = ()) -> Answer:
+        """Return what a worker makes of a request; one that fails in a way of its own is replaced."""
+        with self._free:
+            with self._guard:
+                if self._closed:
+                    raise LearnerFailed("the learning processes were ended")
+                worker = self._idle.pop() if self._idle else Worker(self._patience)
+                self._busy.add(worker)
+            fit = False
+            try:
+                answer = worker.ask(request, examples)
+                fit = True
+                return answer
+            except WorkerDied as error:
+                diagnostics().warning("worker replaced", process=worker.process, error=str(error))
+                raise
+            finally:
+                with self._guard:
+                    self._busy.discard(worker)
+                    keep = fit and not self._closed
+                    if keep:
+                        self._idle.append(worker)
+                if not keep:
+                    worker.close()
+
+    def close(self) -> None:
+        """End them all; those at work are interrupted."""
+        with self._guard:
+            self._closed = True
+            workers, self._idle = self._idle, []
+            for worker in self._busy:
+                os.kill(worker.process, signal.SIGKILL)
+        for worker in workers:
+            worker.close()

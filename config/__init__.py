@@ -1,0 +1,1 @@
+"""Default settings and ready learning policies."""

@@ -1,0 +1,101 @@
+"""loopledger: contextual-bandit decisions that can be shown again.
+
+A learning loop answers Rank, Reward and Activate, and keeps every decision in an append-only log
+from which any model version can be rebuilt, bit for bit.
+
+    >>> import loopledger
+    >>> with loopledger.open(":memory:") as ledger:
+    ...     loop = ledger.create("news")
+    ...     decision = loop.rank({"device": "mobile"}, {"sports": {"long": 1}, "politics": {"long": 0}})
+    ...     receipt = loop.reward(decision.event_id, 1.0)
+    >>> decision.action in {"sports", "politics"}
+    True
+"""
+
+if __name__ != "loopledger":
+    # From the root of the sources `import core` would work too, and give a second copy of every class.
+    raise ImportError(f"import loopledger, not {__name__}: install the package first (pip install -e .)")
+
+from typing import TYPE_CHECKING, Any
+
+from loopledger.answers import Decision, RankedAction, Receipt, SlotDecision, SlotsDecision
+from loopledger.clock import Clock, SimulatedClock
+from loopledger.errors import (
+    Conflict,
+    InvalidRequest,
+    LearnerFailed,
+    LogDamaged,
+    LoopInUse,
+    LoopledgerError,
+    LoopStopped,
+    NotFound,
+    Overloaded,
+    ReplayMismatch,
+)
+from loopledger.policy import LearningPolicy
+from loopledger.reports import Entry, Model, Status
+from loopledger.request import Action, Slot
+from loopledger.settings import Limits, Settings
+from loopledger.verification import Findings, Problem, Verification
+
+if TYPE_CHECKING:
+    from loopledger.adapters.embedding.front import (  # noqa: A004 - `loopledger.open` reads well
+        AsyncLedger,
+        AsyncLoop,
+        Ledger,
+        Loop,
+        open,
+        open_async,
+        ready_policies,
+        ready_policy,
+    )
+
+__all__ = [
+    "Action",
+    "AsyncLedger",
+    "AsyncLoop",
+    "Clock",
+    "Conflict",
+    "Decision",
+    "Entry",
+    "Findings",
+    "InvalidRequest",
+    "LearnerFailed",
+    "LearningPolicy",
+    "Ledger",
+    "Limits",
+    "LogDamaged",
+    "Loop",
+    "LoopInUse",
+    "LoopStopped",
+    "LoopledgerError",
+    "Model",
+    "NotFound",
+    "Overloaded",
+    "Problem",
+    "RankedAction",
+    "Receipt",
+    "ReplayMismatch",
+    "Settings",
+    "SimulatedClock",
+    "Slot",
+    "SlotDecision",
+    "SlotsDecision",
+    "Status",
+    "Verification",
+    "open",
+    "open_async",
+    "ready_policies",
+    "ready_policy",
+]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Hand on the embedding adapter when it is asked for: the only line of the core that names an adapter."""
+    from importlib import import_module
+
+    if name in __all__:
+        return getattr(import_module("loopledger.adapters.embedding.front"), name)
+    raise AttributeError(f"module 'loopledger' has no attribute {name!r}")

@@ -1,0 +1,98 @@
+"""The chain of digests: every event is tied to all that came before it.
+
+An event's digest is SHA-256(previous digest, header, SHA-256(body's JSON)), where the header is
+the JSON array ``[seq, at, kind, event_id]`` and the digest before the first event is 32 zero
+bytes. The body enters as its hash only, so that a body can be erased and the chain still holds.
+"""
+
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from typing import NamedTuple
+
+import msgspec
+
+from loopledger.errors import LogDamaged
+from loopledger.events import Event, encode
+
+GENESIS = bytes(32)
+"""The digest before the first event."""
+
+_encode_header = msgspec.json.Encoder().encode
+
+
+class Record(NamedTuple):
+    """One row of a log.
+
+    Attributes:
+        seq: Its place, gapless from 1.
+        at: UTC in microseconds since 1970, never less than that of the event before.
+        kind: What happened.
+        event_id: The caller's id of the decision it belongs to, if any.
+        body: The event as JSON.
+        digest: Ties it to everything before it, 32 bytes.
+
+    """
+
+    seq: int
+    at: int
+    kind: str
+    event_id: str | None
+    body: bytes
+    digest: bytes
+
+
+class Head(NamedTuple):
+    """How far a log goes; an empty one goes to ``Head()``."""
+
+    seq: int = 0
+    at: int = 0
+    digest: bytes = GENESIS
+
+
+def head_of(record: Record) -> Head:
+    """Return how far a log goes that ends with this record."""
+    return Head(record.seq, record.at, record.digest)
+
+
+def seal(head: Head, at: int, event: Event, event_id: str | None = None) -> Record:
+    """Return the record of an event that comes next.
+
+    Args:
+        head: The end of the log so far.
+        at: When it happened; a time before the log's last is moved up to it.
+        event: What happened.
+        event_id: The decision it belongs to, if any.
+
+    """
+    seq = head.seq + 1
+    at = max(at, head.at)
+    kind = event.kind
+    body = encode(event)
+    return Record(seq, at, kind, event_id, body, _digest(head.digest, seq, at, kind, event_id, body))
+
+
+def check(records: Iterable[Record], head: Head) -> Iterator[Record]:
+    """Pass records on as long as they hold together.
+
+    Args:
+        records: Consecutive records.
+        head: The end of the log before the first of them.
+
+    Raises:
+        LogDamaged: Names the first that was changed, moved, or is missing.
+
+    """
+    for record in records:
+        if record.seq != head.seq + 1:
+            raise LogDamaged(f"event {head.seq + 1} is missing: event {record.seq} follows", head.seq + 1)
+        if record.at < head.at:
+            raise LogDamaged(f"event {record.seq} is dated before the one it follows", record.seq)
+        if record.digest != _digest(head.digest, *record[:5]):
+            raise LogDamaged(f"event {record.seq} ({record.kind}) is not what was recorded", record.seq)
+        yield record
+        head = head_of(record)
+
+
+def _digest(previous: bytes, seq: int, at: int, kind: str, event_id: str | None, body: bytes) -> bytes:
+    header = _encode_header((seq, at, kind, event_id))
+    return sha256(b"".join((previous, header, sha256(body).digest()))).digest()

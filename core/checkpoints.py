@@ -1,0 +1,75 @@
+"""Checkpoints: what is kept beside the log so that nothing has to be replayed from the beginning.
+
+All of it is a cache. Whatever is missing or does not fit the log's digests is made again.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from loopledger.errors import LogDamaged
+from loopledger.events import CONTROL
+from loopledger.journal import Reader
+from loopledger.state import State, replay
+
+
+class Checkpoints(Protocol):
+    """Keeps the bytes of some model versions, and the state at some seq."""
+
+    def load_model(self, version: int) -> bytes | None:
+        """Return a version's bytes, if they are kept."""
+        ...
+
+    def save_model(self, version: int, model: bytes) -> None:
+        """Keep a version's bytes."""
+        ...
+
+    def drop_model(self, version: int) -> None:
+        """Stop keeping a version's bytes."""
+        ...
+
+    def load_state(self) -> bytes | None:
+        """Return the state that was saved last."""
+        ...
+
+    def save_state(self, state: bytes) -> None:
+        """Keep a state instead of the one before."""
+        ...
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(State)
+
+
+def save_state(checkpoints: Checkpoints, state: State) -> None:
+    """Keep a state."""
+    checkpoints.save_state(_encoder.encode(state))
+
+
+def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
+    """Return the state at the end of a log, or none if the log is empty.
+
+    It starts from the saved state if that belongs to this log, and reads only the events since
+    then that change more than the end of the log.
+    """
+    state = _saved(reader, checkpoints)
+    after = state.seq if state else 0
+    state = replay(reader.records(first=after + 1, kinds=CONTROL), state)
+    head = reader.head()
+    if state is None:
+        if head.seq:
+            raise LogDamaged("the log does not begin with LoopCreated", 1)
+        return None
+    return msgspec.structs.replace(state, seq=head.seq, at=head.at, digest=head.digest)
+
+
+def _saved(reader: Reader, checkpoints: Checkpoints) -> State | None:
+    saved = checkpoints.load_state()
+    if saved is None:
+        return None
+    try:
+        state = _decoder.decode(saved)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    record = reader.record(state.seq)
+    return state if record is not None and record.digest == state.digest else None

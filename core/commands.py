@@ -1,0 +1,135 @@
+"""What a loop can be told to do."""
+
+import msgspec
+
+from loopledger.policy import LearningPolicy
+from loopledger.request import SlotTerms
+from loopledger.settings import Settings
+from loopledger.training import Step
+
+
+class Rank(msgspec.Struct, frozen=True, gc=False):
+    """Choose one action.
+
+    Attributes:
+        event_id: The decision's id.
+        named: Whether the caller gave the id, so that it may be in the log already.
+        context: Context and offered actions as the model sees them.
+        actions: Every action id, in the caller's order.
+        excluded: Action ids that the model is not offered.
+        deferred: Whether the decision is learned from only if it is activated.
+
+    """
+
+    event_id: str
+    named: bool
+    context: bytes
+    actions: tuple[str, ...]
+    excluded: tuple[str, ...]
+    deferred: bool
+
+
+class RankSlots(msgspec.Struct, frozen=True):
+    """Choose one action for each of several slots; the attributes are those of `Rank`."""
+
+    event_id: str
+    named: bool
+    context: bytes
+    actions: tuple[str, ...]
+    slots: tuple[SlotTerms, ...]
+    deferred: bool
+
+
+class Reward(msgspec.Struct, frozen=True, gc=False):
+    """Take a reward for an event id.
+
+    Attributes:
+        value: Within the settings' reward range.
+        slot: The slot it is for, in a multi-slot decision.
+        key: Marks a retry: a reward with a key already seen for the event and slot counts once.
+
+    """
+
+    event_id: str
+    value: float
+    slot: str | None = None
+    key: str | None = None
+
+
+class Activate(msgspec.Struct, frozen=True, gc=False):
+    """A deferred decision took effect."""
+
+    event_id: str
+
+
+class ChangePolicy(msgspec.Struct, frozen=True):
+    """Put another learning policy in force, tried by the engine before."""
+
+    policy: LearningPolicy
+    relearn: bool
+
+
+class ChangeSettings(msgspec.Struct, frozen=True):
+    """Put other settings in force: the names that change, with their values."""
+
+    changes: dict[str, object]
+
+
+class PlanTraining(msgspec.Struct, frozen=True):
+    """Say what there is to learn now; nothing is logged."""
+
+
+class Train(msgspec.Struct, frozen=True):
+    """Record a training step that was carried out.
+
+    Attributes:
+        step: As it was planned.
+        sha256: Of the new model, in hexadecimal digits.
+        size: Of the new model, in bytes.
+        examples: How many decisions were learned from.
+        engine: What made the model.
+
+    """
+
+    step: Step
+    sha256: str
+    size: int
+    examples: int
+    engine: str
+
+
+class PublishModel(msgspec.Struct, frozen=True):
+    """Let decisions use a version, an older one too.
+
+    Training then goes on, but publishes by itself only while the newest version is the
+    published one: whoever goes back to an older version stays there.
+    """
+
+    version: int
+
+
+class ImportModel(msgspec.Struct, frozen=True):
+    """Make a model from outside a version, tried by the engine before, and publish it."""
+
+    model: bytes
+    sha256: str
+    engine: str
+
+
+class ResetModel(msgspec.Struct, frozen=True):
+    """Go back to no model; what was logged stays."""
+
+
+Command = (
+    Rank
+    | RankSlots
+    | Reward
+    | Activate
+    | ChangePolicy
+    | ChangeSettings
+    | PlanTraining
+    | Train
+    | PublishModel
+    | ImportModel
+    | ResetModel
+)

@@ -1,0 +1,181 @@
+"""Deciding: from a state and a command to events and an answer, without touching anything."""
+
+import math
+
+import msgspec
+
+from loopledger.answers import Receipt
+from loopledger.commands import (
+    Activate,
+    ChangePolicy,
+    ChangeSettings,
+    Command,
+    ImportModel,
+    PlanTraining,
+    PublishModel,
+    Rank,
+    RankSlots,
+    ResetModel,
+    Reward,
+    Train,
+)
+from loopledger.decisions import rank, rank_slots
+from loopledger.errors import Conflict, InvalidRequest, NotFound
+from loopledger.events import (
+    VERSIONS,
+    Activated,
+    ModelImported,
+    ModelPublished,
+    ModelReset,
+    ModelTrained,
+    PolicyChanged,
+    Rewarded,
+    SettingsChanged,
+    decode,
+)
+from loopledger.facts import Decided, Facts
+from loopledger.policy import words_of
+from loopledger.request import check_id
+from loopledger.settings import Settings, settings_from
+from loopledger.state import State
+from loopledger.training import plan
+
+
+def decide(state: State, command: Command, facts: Facts) -> Decided:
+    """Return what a command comes to.
+
+    Raises:
+        InvalidRequest: The command cannot be carried out in this loop.
+        Conflict: It contradicts the log.
+        NotFound: It names what does not exist.
+        LearnerFailed: The model does not answer.
+
+    """
+    match command:
+        case Rank():
+            return rank(state, command, facts)
+        case Reward():
+            return _reward(state, command, facts)
+        case RankSlots():
+            return rank_slots(state, command, facts)
+        case Activate():
+            check_id("event_id", command.event_id, state.settings.limits)
+            return Decided((Activated(),), _receipt(state, facts), command.event_id)
+        case PlanTraining():
+            return Decided((), plan(state, facts.reader, facts.at))
+        case Train():
+            return _train(state, command, facts)
+        case ChangePolicy():
+            event = PolicyChanged(policy=command.policy, relearn=command.relearn)
+            return Decided((event,), _receipt(state, facts))
+        case ChangeSettings():
+            return _change_settings(state, command)
+        case PublishModel():
+            return _publish(state, command, facts)
+        case ImportModel():
+            return _import_model(state, command, facts)
+        case ResetModel():
+            return Decided((ModelReset(),), _receipt(state, facts))
+
+
+def _reward(state: State, command: Reward, facts: Facts) -> Decided:
+    limits = state.settings.limits
+    check_id("event_id", command.event_id, limits)
+    if command.slot is not None:
+        check_id("slot", command.slot, limits)
+    _check_reward(command.value, state.settings)
+    if command.key is not None:
+        check_id("key", command.key, limits)
+        for record in facts.rewards(command.event_id):
+            before = decode(record.body, record.seq)
+            if isinstance(before, Rewarded) and (before.key, before.slot) == (command.key, command.slot):
+                if before.value != command.value:
+                    raise Conflict("key: this idempotency key came with another reward before; use a new one")
+                return Decided((), Receipt(record.seq, record.at))
+    event = Rewarded(value=float(command.value), slot=command.slot, key=command.key)
+    return Decided((event,), _receipt(state, facts), command.event_id)
+
+
+def _check_reward(value: object, settings: Settings) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidRequest("value", f"a reward must be a number (got {type(value).__name__})")
+    low, high = settings.reward_range
+    if not (math.isfinite(value) and low <= value <= high):
+        raise InvalidRequest(
+            "value", f"a reward must lie between {low:g} and {high:g}: scale it, or change reward_range"
+        )
+
+
+def _train(state: State, command: Train, facts: Facts) -> Decided:
+    step = command.step
+    learned = state.line.learned_through
+    if (
+        step.version != state.versions + 1
+        or step.parent != state.line.newest
+        or step.policy != state.effective_policy
+        or (step.first is not None and step.first <= learned)
+    ):
+        raise Conflict("the loop has changed since this training step was planned; plan it again")
+    trained = ModelTrained(
+        version=step.version,
+        parent=step.parent,
+        policy=step.policy,
+        first=step.first,
+        last=step.last,
+        decisions=step.decisions,
+        examples=command.examples,
+        sha256=command.sha256,
+        size=command.size,
+        engine=command.engine,
+    )
+    if state.follows and max(learned, step.last or 0) >= state.line.publish_from:
+        return Decided((trained, ModelPublished(version=step.version)), _receipt(state, facts))
+    return Decided((trained,), _receipt(state, facts))
+
+
+def _change_settings(state: State, command: ChangeSettings) -> Decided:
+    values = msgspec.to_builtins(state.settings)
+    for name, value in command.changes.items():
+        nested = isinstance(value, dict) and isinstance(values.get(name), dict)
+        values[name] = {**values[name], **value} if nested else value  # type: ignore[dict-item]
+    settings = settings_from(values)
+    if settings.exploration_percentage is None and state.settings.exploration_percentage is not None:
+        named = any(option == "epsilon" for option, _ in words_of(state.policy.arguments))
+        if not named:
+            raise InvalidRequest(
+                "exploration_percentage",
+                "must stay a number: the learning policy names no --epsilon of its own",
+            )
+    if settings == state.settings:
+        return Decided((), settings)
+    return Decided((SettingsChanged(settings=settings),), settings)
+
+
+def _publish(state: State, command: PublishModel, facts: Facts) -> Decided:
+    record = facts.reader.nth(VERSIONS, command.version) if command.version > 0 else None
+    if record is None:
+        raise NotFound(f"there is no model version {command.version}; the newest is {state.versions}")
+    event = decode(record.body, record.seq)
+    if isinstance(event, ModelTrained | ModelImported) and (
+        event.policy.decision_kind != state.policy.decision_kind
+    ):
+        raise Conflict(
+            f"version {command.version} decides one action where the learning policy in force decides "
+            "several slots, or the other way round; change the policy first"
+        )
+    return Decided((ModelPublished(version=command.version),), _receipt(state, facts))
+
+
+def _import_model(state: State, command: ImportModel, facts: Facts) -> Decided:
+    imported = ModelImported(
+        version=state.versions + 1,
+        policy=state.effective_policy,
+        model=command.model,
+        sha256=command.sha256,
+        engine=command.engine,
+    )
+    return Decided((imported, ModelPublished(version=imported.version)), _receipt(state, facts))
+
+
+def _receipt(state: State, facts: Facts) -> Receipt:
+    return Receipt(state.seq + 1, facts.at)

@@ -1,0 +1,247 @@
+"""The bodies of the log's events: what each kind records.
+
+Bodies are JSON. A field, once released, keeps its name and meaning for ever; new fields get a
+default, so that every old log stays readable.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from loopledger.errors import LogDamaged
+from loopledger.policy import LearningPolicy
+from loopledger.settings import LearningMode, RewardAggregation, Settings
+
+FORMAT = 1
+"""The version of the shapes below, kept in `LoopCreated`."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=True):
+    """What happened, apart from when, where in the log, and to which event id."""
+
+    @property
+    def kind(self) -> str:
+        """The event's name in the log."""
+        return type(self).__name__
+
+
+class LoopCreated(Event):
+    """The log's first event.
+
+    Attributes:
+        loop_id: The loop's name; with the event id it seeds every draw.
+
+    """
+
+    loop_id: str
+    settings: Settings
+    policy: LearningPolicy
+    format: int = FORMAT
+
+
+class Decision(Event):
+    """What a Rank and a multi-slot Rank have in common.
+
+    Attributes:
+        context: Context and actions exactly as the model saw them (VowpalWabbit's JSON).
+        actions: Every action id, in the caller's order.
+        model_version: The version that was asked; 0 when there was no model.
+        deferred: Whether it is learned from only if it is activated.
+        minimum_probability: What was mixed in where the model gave less.
+        reward_wait: Microseconds in which its rewards count.
+        default_reward: Its reward when none comes.
+        reward_aggregation: How several rewards become one.
+
+    """
+
+    context: msgspec.Raw
+    actions: tuple[str, ...]
+    model_version: int
+    learning_mode: LearningMode
+    deferred: bool
+    minimum_probability: float
+    reward_wait: int
+    default_reward: float
+    reward_aggregation: RewardAggregation
+
+
+class Ranked(Decision):
+    """One action was chosen.
+
+    Attributes:
+        excluded: Action ids that the model was not offered.
+        ranked: Positions in the context's actions, the chosen one first.
+        probabilities: With what probability each was drawn, in the order of `ranked`.
+        chosen: The id of the action that was drawn.
+
+    """
+
+    excluded: tuple[str, ...]
+    ranked: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    chosen: str
+
+
+class SlotRanking(msgspec.Struct, frozen=True, kw_only=True):
+    """What one slot of a multi-slot decision got.
+
+    Attributes:
+        slot: The caller's id of the slot.
+        baseline: The position of the caller's own choice.
+        excluded: Action ids not offered to this slot.
+        ranked: Positions in the context's actions, the chosen one first.
+        probabilities: With what probability each was drawn, in the order of `ranked`.
+        chosen: The id of the action that was drawn.
+
+    """
+
+    slot: str
+    baseline: int
+    excluded: tuple[str, ...]
+    ranked: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    chosen: str
+
+
+class SlotsRanked(Decision):
+    """One action was chosen for each of several slots."""
+
+    slots: tuple[SlotRanking, ...]
+
+
+class Rewarded(Event):
+    """A reward came for an event id, known or not.
+
+    Attributes:
+        slot: The slot that it is for, if any.
+        key: The caller's idempotency key, if any.
+
+    """
+
+    value: float
+    slot: str | None = None
+    key: str | None = None
+
+
+class Activated(Event):
+    """A deferred decision took effect."""
+
+
+class PolicyChanged(Event):
+    """Another learning policy is in force.
+
+    Attributes:
+        relearn: Whether the past is learned again under it.
+
+    """
+
+    policy: LearningPolicy
+    relearn: bool
+
+
+class SettingsChanged(Event):
+    """Other settings are in force."""
+
+    settings: Settings
+
+
+class ModelTrained(Event):
+    """A model version was made by one fold step.
+
+    Attributes:
+        version: Versions are numbered from 1 through the whole log.
+        parent: The version it was made from; 0 for none.
+        policy: The policy it was made under, exploration written in.
+        first: Seq of the first decision it covers; none when it covers no decision.
+        last: Seq of the last decision it covers.
+        decisions: How many decisions lie in that range.
+        examples: How many of them were learned from.
+        sha256: Of the model's bytes, in hexadecimal digits.
+        size: Of the model, in bytes.
+        engine: What made it: the engine, its version and the kind of machine.
+
+    """
+
+    version: int
+    parent: int
+    policy: LearningPolicy
+    first: int | None
+    last: int | None
+    decisions: int
+    examples: int
+    sha256: str
+    size: int
+    engine: str
+
+
+class ModelPublished(Event):
+    """Decisions use this version from here on."""
+
+    version: int
+
+
+class ModelImported(Event):
+    """A model from outside became a version; its bytes are part of the log."""
+
+    version: int
+    policy: LearningPolicy
+    model: bytes
+    sha256: str
+    engine: str
+
+
+class ModelReset(Event):
+    """There is no model any more, until one is trained from what comes."""
+
+
+AnyEvent = (
+    LoopCreated
+    | Ranked
+    | SlotsRanked
+    | Rewarded
+    | Activated
+    | PolicyChanged
+    | SettingsChanged
+    | ModelTrained
+    | ModelPublished
+    | ModelImported
+    | ModelReset
+)
+DecisionKind = Literal["Ranked", "SlotsRanked"]
+
+DECISIONS = ("Ranked", "SlotsRanked")
+OUTCOMES = ("Rewarded", "Activated")
+VERSIONS = ("ModelTrained", "ModelImported")
+CONTROL = (
+    "LoopCreated",
+    "ModelImported",
+    "ModelPublished",
+    "ModelReset",
+    "ModelTrained",
+    "PolicyChanged",
+    "SettingsChanged",
+)
+"""The kinds that change how the loop works; all others are its traffic."""
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def encode(event: Event) -> bytes:
+    """Return the event's body as JSON."""
+    return _encoder.encode(event)
+
+
+def decode(body: bytes, seq: int) -> AnyEvent:
+    """Return the event from its body.
+
+    Raises:
+        LogDamaged: The body is no event that this release knows.
+
+    """
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise LogDamaged(
+            f"event {seq} cannot be read: {error}; a newer release may have written it", seq
+        ) from None

@@ -1,0 +1,60 @@
+"""What deciding may know beside the state, and what it comes to."""
+
+from typing import NamedTuple, Protocol
+
+from loopledger.answers import Decision, Receipt, SlotsDecision
+from loopledger.chain import Record
+from loopledger.events import Event
+from loopledger.journal import Reader
+from loopledger.learner import Scorer
+from loopledger.settings import Settings
+from loopledger.training import Step
+
+Answer = Decision | SlotsDecision | Receipt | Settings | Step | None
+
+
+class Facts(Protocol):
+    """What deciding needs to know beside the state; reading it changes nothing."""
+
+    @property
+    def at(self) -> int:
+        """The time that the command's events will have."""
+        ...
+
+    @property
+    def scorer(self) -> Scorer | None:
+        """The published model."""
+        ...
+
+    @property
+    def loop_seed(self) -> int:
+        """The hash of the loop's id."""
+        ...
+
+    @property
+    def reader(self) -> Reader:
+        """The log, as far as it is committed."""
+        ...
+
+    def decision(self, event_id: str) -> Record | None:
+        """Return the decision of an event id, committed or about to be."""
+        ...
+
+    def rewards(self, event_id: str) -> list[Record]:
+        """Return the rewards of an event id, committed or about to be."""
+        ...
+
+
+class Decided(NamedTuple):
+    """What a command comes to.
+
+    Attributes:
+        events: To be logged, all or none.
+        answer: For the caller, once they are.
+        event_id: That the events belong to, if any.
+
+    """
+
+    events: tuple[Event, ...]
+    answer: Answer
+    event_id: str | None = None

@@ -1,0 +1,193 @@
+"""Joining: from a decision and what came for it to an example that can be learned from.
+
+A joined example is a pure function of the log (promise P5): what counts is when a reward was
+logged, never when it is read.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from loopledger.aggregation import aggregate
+from loopledger.clock import SECOND
+from loopledger.draw import RESOLUTION
+from loopledger.errors import LogDamaged
+from loopledger.events import Activated, Decision, Ranked, Rewarded, SlotsRanked, decode
+from loopledger.journal import Outcome, Traced
+
+EARLY = 120 * SECOND
+"""How long before its decision a reward may come and still count, in microseconds."""
+
+Late = Literal["early", "late", "repeated", "no such slot"]
+Skipped = Literal["not activated", "never drawn"]
+
+
+class Label(msgspec.Struct, frozen=True):
+    """What one decision, or one slot of it, teaches.
+
+    Attributes:
+        slot: The slot, if the decision has any.
+        position: Of the chosen action in the context.
+        probability: With which it was chosen.
+        reward: What is learned: the joined reward or, in Apprentice mode, 1 if the model's
+            choice was the baseline and 0 if not.
+        original_reward: The joined reward in any case.
+        rewards: The rewards that were joined, in order of time.
+
+    """
+
+    slot: str | None
+    position: int
+    probability: float
+    reward: float
+    original_reward: float
+    rewards: tuple[float, ...]
+
+
+class Unjoined(NamedTuple):
+    """A reward or activation that does not count, and why."""
+
+    seq: int
+    reason: Late
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """A decision with what came for it.
+
+    Attributes:
+        seq: The decision's place in the log.
+        at: When it was made.
+        event_id: Its id.
+        decision: The decision.
+        labels: What it teaches, for each slot.
+        activated: Whether it took effect: not if deferred and not activated in time.
+        skipped: Why nothing is learned from it, if so.
+        unjoined: What came for it and does not count.
+
+    """
+
+    seq: int
+    at: int
+    event_id: str
+    decision: Ranked | SlotsRanked
+    labels: tuple[Label, ...]
+    activated: bool
+    skipped: Skipped | None
+    unjoined: tuple[Unjoined, ...]
+
+
+class _Rewards(NamedTuple):
+    by_slot: dict[str | None, list[tuple[int, int, float]]]
+    activated: bool
+    unjoined: list[Unjoined]
+
+
+def join(traced: Traced) -> Joined:
+    """Return the joined example of a decision.
+
+    Raises:
+        LogDamaged: A body is not what it should be.
+
+    """
+    decision = decode(traced.body, traced.seq)
+    if not isinstance(decision, Ranked | SlotsRanked):
+        raise LogDamaged(f"event {traced.seq} is no decision", traced.seq)
+    known = frozenset(slot.slot for slot in decision.slots) if isinstance(decision, SlotsRanked) else NO_SLOTS
+    came = sort_outcomes(traced, decision.reward_wait, known)
+    labels = _slot_labels(decision, came) if isinstance(decision, SlotsRanked) else (_label(decision, came),)
+    activated = came.activated or not decision.deferred
+    skipped: Skipped | None = None
+    if not activated:
+        skipped = "not activated"
+    elif any(label.probability < RESOLUTION for label in labels):
+        # Outside Online mode the caller's own action is kept even where the model would never
+        # have drawn it; importance weighting would divide by that probability.
+        skipped = "never drawn"
+    return Joined(
+        traced.seq, traced.at, traced.event_id, decision, labels, activated, skipped, tuple(came.unjoined)
+    )
+
+
+NO_SLOTS: frozenset[str | None] = frozenset({None})
+"""The slots of a decision without slots."""
+
+
+def sort_outcomes(traced: Traced, wait: int, slots: frozenset[str | None]) -> _Rewards:
+    """Return the rewards that count, by slot, in order of time; whether there was an activation; and the rest.
+
+    Args:
+        traced: A decision with its outcomes.
+        wait: Its reward wait in microseconds.
+        slots: The slots that it has.
+
+    """
+    came = _Rewards({}, activated=False, unjoined=[])
+    activated = False
+    seen: set[tuple[str | None, str]] = set()
+    for outcome in traced.outcomes:
+        age = outcome.at - traced.at
+        if not -EARLY < age < wait:
+            came.unjoined.append(Unjoined(outcome.seq, "early" if age < 0 else "late"))
+            continue
+        if outcome.kind == "Activated":
+            activated = True
+            continue
+        reward = _reward_of(outcome)
+        if reward.slot not in slots:
+            came.unjoined.append(Unjoined(outcome.seq, "no such slot"))
+            continue
+        if reward.key is not None:
+            if (reward.slot, reward.key) in seen:
+                came.unjoined.append(Unjoined(outcome.seq, "repeated"))
+                continue
+            seen.add((reward.slot, reward.key))
+        came.by_slot.setdefault(reward.slot, []).append((outcome.at, outcome.seq, reward.value))
+    for rewards in came.by_slot.values():
+        rewards.sort()
+    return came._replace(activated=activated)
+
+
+@lru_cache(maxsize=4096)
+def _plain_reward(body: bytes) -> Rewarded:
+    reward = decode(body, 0)
+    if not isinstance(reward, Rewarded):
+        raise LogDamaged("the body of a reward is something else")
+    return reward
+
+
+def _reward_of(outcome: Outcome) -> Rewarded:
+    # Most rewards are among a few values, and decoding is most of what joining costs.
+    return _plain_reward(outcome.body)
+
+
+def _values(came: _Rewards, slot: str | None) -> tuple[float, ...]:
+    return tuple(value for _, _, value in came.by_slot.get(slot, ()))
+
+
+def _reward(decision: Decision, values: Sequence[float]) -> float:
+    return aggregate(values, decision.reward_aggregation, decision.default_reward)
+
+
+def _label(decision: Ranked, came: _Rewards) -> Label:
+    position = decision.ranked[0]
+    values = _values(came, None)
+    original = _reward(decision, values)
+    reward = original
+    if decision.learning_mode == "Apprentice":
+        reward = 1.0 if position == 0 else 0.0
+    return Label(None, position, decision.probabilities[0], reward, original, values)
+
+
+def _slot_labels(decision: SlotsRanked, came: _Rewards) -> tuple[Label, ...]:
+    labels: list[Label] = []
+    for slot in decision.slots:
+        position = slot.ranked[0]
+        values = _values(came, slot.slot)
+        original = _reward(decision, values)
+        reward = original
+        if decision.learning_mode == "Apprentice":
+            reward = 1.0 if position == slot.baseline else 0.0
+        labels.append(Label(slot.slot, position, slot.probabilities[0], reward, original, values))
+    return tuple(labels)

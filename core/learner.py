@@ -1,0 +1,73 @@
+"""What the loop needs of a learning engine; `adapters/vw` fulfils it with VowpalWabbit."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from loopledger.policy import LearningPolicy
+
+SlotScores = list[list[tuple[int, float]]]
+"""For each slot the offered positions with their probabilities, the engine's own draw first."""
+
+
+class Folded(NamedTuple):
+    """What a fold step made: the new model's bytes and how many examples it learned from."""
+
+    model: bytes
+    examples: int
+
+
+class Scorer(Protocol):
+    """A model that answers; a pure function of its bytes and the context."""
+
+    def score(self, context: bytes) -> list[float]:
+        """Return a probability for each of the context's actions, by position."""
+        ...
+
+    def score_slots(self, context: bytes) -> SlotScores:
+        """Return the probabilities for each of the context's slots."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...
+
+
+class Learner(Protocol):
+    """Makes models out of joined examples, and scorers out of models."""
+
+    @property
+    def engine(self) -> str:
+        """What makes the models: the engine, its version and the kind of machine."""
+        ...
+
+    def fold(self, policy: LearningPolicy, parent: bytes | None, examples: Iterable[bytes]) -> Folded:
+        """Return the model that the parent becomes by learning the examples in their order.
+
+        Args:
+            policy: Under which to learn.
+            parent: The model to start from; none for a blank one.
+            examples: Joined examples, a line of JSON each, with its line end.
+
+        Raises:
+            LearnerFailed: The engine refused, died, hung, or learned from fewer examples than it got.
+
+        """
+        ...
+
+    def scorer(self, policy: LearningPolicy, model: bytes) -> Scorer:
+        """Return a scorer for a model made under a policy.
+
+        Raises:
+            LearnerFailed: The bytes are no model for that policy.
+
+        """
+        ...
+
+    def probe(self, policy: LearningPolicy, model: bytes | None = None) -> None:
+        """Try a policy, and a model from outside, where a crash does no harm.
+
+        Raises:
+            LearnerFailed: The engine refuses them.
+
+        """
+        ...

@@ -1,0 +1,114 @@
+"""Ranking: from a model's probabilities to a drawn action.
+
+A pure function of probabilities, minimum probability, uniform number and learning mode, so that
+every decision can be computed again (promise P4).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from loopledger.draw import float32, sample, seed_of, uniform
+from loopledger.errors import LearnerFailed
+from loopledger.learner import Scorer
+from loopledger.settings import LearningMode
+
+_TOLERANCE = 1e-4
+
+
+class Ranking(NamedTuple):
+    """Positions of actions, the chosen one first, with the probabilities that they were drawn from."""
+
+    ranked: tuple[int, ...]
+    probabilities: tuple[float, ...]
+
+
+def rank_actions(
+    scorer: Scorer | None,
+    context: bytes,
+    count: int,
+    *,
+    event_id: str,
+    loop_seed: int,
+    minimum_probability: float,
+    mode: LearningMode,
+) -> Ranking:
+    """Choose one of the context's actions.
+
+    Args:
+        scorer: The published model; none means that all actions are alike.
+        context: As the model sees it.
+        count: How many actions it holds.
+        event_id: Seeds the draw,
+        loop_seed: together with the hash of the loop's id.
+        minimum_probability: Mixed in where the model gives an action less.
+        mode: Whether the model's choice is acted on, or the first action.
+
+    Raises:
+        LearnerFailed: The model does not answer for these actions.
+
+    """
+    order, probabilities = order_by_probability(
+        even(count) if scorer is None else usable(scorer.score(context), count, minimum_probability)
+    )
+    chosen, probabilities = sample(probabilities, uniform(seed_of(event_id, loop_seed)))
+    if mode == "LoggingOnly":
+        return _as_sent(order, probabilities)
+    return front(order, probabilities, chosen)
+
+
+def even(count: int) -> list[float]:
+    """Return the same probability for every action."""
+    return [float32(1.0 / count)] * count
+
+
+def usable(probabilities: list[float], count: int, minimum_probability: float) -> list[float]:
+    """Return a model's answer as probabilities that can be drawn from.
+
+    Several exploration algorithms answer with something else: `regcbopt` gives 1 to every tied
+    action, an untrained `squarecb --elim` gives negative numbers. As in rlclientlib, negatives
+    count as zero and the rest is scaled to a sum of one; if nothing is left, all are alike.
+
+    Raises:
+        LearnerFailed: There are more or fewer answers than actions.
+
+    """
+    if len(probabilities) != count:
+        raise LearnerFailed(f"the model answered for {len(probabilities)} actions where there are {count}")
+    least = min(probabilities)
+    total = sum(probabilities)
+    if least < 0.0 or not abs(total - 1.0) <= _TOLERANCE:
+        probabilities = [
+            probability if probability > 0.0 and math.isfinite(probability) else 0.0
+            for probability in probabilities
+        ]
+        total = sum(probabilities)
+        if total == 0.0:
+            return even(count)
+        probabilities = [float32(probability / total) for probability in probabilities]
+        least = min(probabilities)
+    if least >= minimum_probability:
+        return probabilities
+    share = 1.0 - count * minimum_probability
+    return [float32(minimum_probability + share * probability) for probability in probabilities]
+
+
+def order_by_probability(probabilities: list[float]) -> tuple[list[int], list[float]]:
+    """Return positions and probabilities, the most probable first, ties in the caller's order."""
+    order = sorted(range(len(probabilities)), key=probabilities.__getitem__, reverse=True)
+    return order, [probabilities[position] for position in order]
+
+
+def front(order: Sequence[int], probabilities: Sequence[float], chosen: int) -> Ranking:
+    """Swap the chosen entry with the first: one swap, as rlclientlib does, not a rotation."""
+    ranked, drawn = list(order), list(probabilities)
+    ranked[0], ranked[chosen] = ranked[chosen], ranked[0]
+    drawn[0], drawn[chosen] = drawn[chosen], drawn[0]
+    return Ranking(tuple(ranked), tuple(drawn))
+
+
+def _as_sent(order: Sequence[int], probabilities: Sequence[float]) -> Ranking:
+    by_position = sorted(zip(order, probabilities, strict=True))
+    return Ranking(
+        tuple(position for position, _ in by_position), tuple(probability for _, probability in by_position)
+    )

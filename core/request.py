@@ -1,0 +1,212 @@
+"""What callers send to Rank: actions, slots and their features, checked before anything else sees them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from loopledger.errors import InvalidRequest
+from loopledger.settings import Limits
+
+Features = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+"""Features as callers give them: an object, a list of objects, or nothing."""
+
+
+class Action(msgspec.Struct, frozen=True):
+    """Something that can be chosen.
+
+    Attributes:
+        id: Its name, unique in the request.
+        features: What is known of it.
+
+    """
+
+    id: str
+    features: Features = None
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """A place for which one action is chosen.
+
+    Attributes:
+        id: Its name, unique in the request.
+        features: What is known of it.
+        excluded: Ids of actions that may not be chosen for it.
+        baseline: The id of the action that the caller would show there; by default the first
+            that is neither excluded nor the baseline of an earlier slot.
+
+    """
+
+    id: str
+    features: Features = None
+    excluded: Sequence[str] = ()
+    baseline: str | None = None
+
+
+Actions = Mapping[str, Features] | Iterable[Action | Mapping[str, Any]]
+"""Actions as callers give them: ids with their features, or `Action` objects."""
+
+Slots = Iterable[Slot | Mapping[str, Any]]
+"""Slots as callers give them: `Slot` objects or objects of the same shape."""
+
+
+_Shape = TypeVar("_Shape", Action, Slot)
+
+
+class SlotTerms(msgspec.Struct, frozen=True):
+    """What a checked request says of one slot, apart from its features.
+
+    Attributes:
+        id: The slot's id.
+        baseline: Position of the caller's own choice among the actions.
+        excluded: Ids of actions not offered.
+        offered: Positions of the actions that are.
+
+    """
+
+    id: str
+    baseline: int
+    excluded: tuple[str, ...]
+    offered: tuple[int, ...]
+
+
+def read_actions(actions: Actions, limits: Limits) -> list[Action]:
+    """Return the actions of a request, their ids checked.
+
+    Raises:
+        InvalidRequest: Names the action at fault.
+
+    """
+    if isinstance(actions, Mapping):
+        listed = [Action(name, features) for name, features in actions.items()]
+    elif isinstance(actions, Iterable) and not isinstance(actions, str | bytes):
+        listed = [_read(Action, f"actions[{position}]", action) for position, action in enumerate(actions)]
+    else:
+        raise InvalidRequest("actions", f"must be a list or an object (got {type(actions).__name__})")
+    if not 0 < len(listed) <= limits.actions:
+        raise InvalidRequest(
+            "actions", f"must be 1 to {limits.actions}, as limits.actions says (got {len(listed)})"
+        )
+    seen: set[str] = set()
+    for position, action in enumerate(listed):
+        check_id("actions[{}].id", action.id, limits, position)
+        if action.id in seen:
+            raise InvalidRequest(
+                f"actions[{position}].id", "is used twice: an answer could not tell them apart"
+            )
+        seen.add(action.id)
+    return listed
+
+
+def read_slots(slots: Slots, ids: Sequence[str], limits: Limits) -> list[tuple[Slot, SlotTerms]]:
+    """Return the slots of a request with their terms.
+
+    Raises:
+        InvalidRequest: Names the slot at fault.
+
+    """
+    if not isinstance(slots, Iterable) or isinstance(slots, str | bytes | Mapping):
+        raise InvalidRequest("slots", f"must be a list (got {type(slots).__name__})")
+    listed = [_read(Slot, f"slots[{position}]", slot) for position, slot in enumerate(slots)]
+    most = min(limits.slots, len(ids))
+    if not 0 < len(listed) <= most:
+        raise InvalidRequest(
+            "slots", f"must be 1 to {most}, and no more than the actions (got {len(listed)})"
+        )
+    read: list[tuple[Slot, SlotTerms]] = []
+    names: set[str] = set()
+    taken: set[str] = set()
+    for position, slot in enumerate(listed):
+        check_id("slots[{}].id", slot.id, limits, position)
+        if slot.id in names:
+            raise InvalidRequest(f"slots[{position}].id", "is used twice")
+        names.add(slot.id)
+        terms = _terms(f"slots[{position}]", position, slot, ids, taken)
+        taken.add(ids[terms.baseline])
+        read.append((slot, terms))
+    return read
+
+
+def check_id(field: str, value: object, limits: Limits, position: int = 0) -> None:
+    """Refuse what cannot be an id.
+
+    Args:
+        field: The field's path; ``{}`` in it stands for the position.
+        value: The would-be id.
+        limits: How long it may be.
+        position: The place in a list, if the field is in one.
+
+    Raises:
+        InvalidRequest: It is not a string of acceptable length and characters.
+
+    """
+    if not isinstance(value, str):
+        raise InvalidRequest(field.format(position), f"must be a string (got {type(value).__name__})")
+    if not 0 < len(value) <= limits.id_length:
+        raise InvalidRequest(
+            field.format(position), f"must have 1 to {limits.id_length} characters (got {len(value)})"
+        )
+    if not value.isprintable():
+        _check_characters(field.format(position), value)
+
+
+def check_excluded(field: str, excluded: Iterable[str], ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the excluded ids, each of which must be an action's, and not all of them.
+
+    Raises:
+        InvalidRequest: An id is unknown, or nothing would be left.
+
+    """
+    if isinstance(excluded, str | bytes) or not isinstance(excluded, Iterable):
+        raise InvalidRequest(field, f"must be a list of action ids (got {type(excluded).__name__})")
+    listed = list(excluded)
+    for name in listed:
+        if name not in ids:
+            raise InvalidRequest(field, "names an action that is not in the request")
+    named = tuple(dict.fromkeys(listed))
+    if len(named) == len(ids):
+        raise InvalidRequest(field, "excludes every action: leave at least one to choose")
+    return named
+
+
+def _read(shape: type[_Shape], field: str, value: object) -> _Shape:
+    if isinstance(value, shape):
+        return value
+    names = shape.__struct_fields__
+    if isinstance(value, Mapping) and "id" in value and not set(value) - set(names):
+        return shape(**value)
+    raise InvalidRequest(
+        field, f"must be {shape.__name__}(...) or an object with id and, if wanted, {', '.join(names[1:])}"
+    )
+
+
+def _check_characters(field: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(field, "must be valid Unicode (it holds half a surrogate pair)") from None
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):  # noqa: PLR2004 - ASCII
+        raise InvalidRequest(field, "must not hold control characters")
+
+
+def _terms(field: str, position: int, slot: Slot, ids: Sequence[str], taken: set[str]) -> SlotTerms:
+    excluded = check_excluded(f"{field}.excluded", slot.excluded, ids)
+    offered = tuple(index for index, name in enumerate(ids) if name not in excluded)
+    if len(offered) <= position:
+        raise InvalidRequest(
+            f"{field}.excluded",
+            f"leaves {len(offered)} actions, and earlier slots may take {position}: leave at least one more",
+        )
+    baseline = slot.baseline
+    if baseline is None:
+        free = [name for name in ids if name not in excluded and name not in taken]
+        if not free:
+            raise InvalidRequest(f"{field}.baseline", "must be given: no action is left to guess it from")
+        baseline = free[0]
+    if baseline not in ids:
+        raise InvalidRequest(f"{field}.baseline", "names an action that is not in the request")
+    if baseline in excluded:
+        raise InvalidRequest(f"{field}.baseline", "is excluded from its own slot")
+    if baseline in taken:
+        raise InvalidRequest(f"{field}.baseline", "is the baseline of an earlier slot already")
+    return SlotTerms(slot.id, list(ids).index(baseline), excluded, offered)

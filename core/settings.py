@@ -1,0 +1,140 @@
+"""What can be set about a loop, with the defaults and the limits of each."""
+
+import math
+from typing import Literal, get_args
+
+import msgspec
+
+from loopledger.clock import SECOND
+from loopledger.errors import InvalidRequest
+
+LearningMode = Literal["Online", "Apprentice", "LoggingOnly"]
+RewardAggregation = Literal["earliest", "sum", "average", "median", "min", "max"]
+
+_DAY = 86_400.0
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much one request may hold.
+
+    Attributes:
+        actions: Most actions in a Rank.
+        slots: Most slots in a multi-slot Rank.
+        id_length: Most characters in an event, action or slot id or an idempotency key.
+        request_bytes: Most bytes of a request's features, as JSON.
+        nesting: Most levels of objects inside a feature object, itself included.
+        features: Most features in one request, each number of an array counted.
+        magnitude: Largest absolute value of a numeric feature. Larger ones overflow the
+            32-bit floats of the learner once they are multiplied and squared.
+
+    """
+
+    actions: int = 50
+    slots: int = 50
+    id_length: int = 256
+    request_bytes: int = 1_048_576
+    nesting: int = 4
+    features: int = 100_000
+    magnitude: float = 1e15
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a loop decides, joins and learns. The log keeps every change, whole.
+
+    Attributes:
+        reward_wait_time: Seconds after a decision in which its rewards count.
+        default_reward: The reward of a decision for which none came in time.
+        reward_aggregation: How several rewards of one decision become one.
+        reward_range: Smallest and largest value of a reward.
+        exploration_percentage: Share of exploration, 0 to 1, written into the learning
+            policy's ``--epsilon``; none: as the learning policy says.
+        minimum_probability: Smallest probability of any action. Where the model gives less,
+            this much of an even choice is mixed in, so that every action can be judged later.
+            It does not apply before there is a model (all actions are then alike).
+        learning_mode: ``Online`` acts on the model's choice; ``Apprentice`` acts on the
+            caller's first action and learns to imitate it; ``LoggingOnly`` acts on the
+            caller's first action and learns from its rewards.
+        model_update_frequency: Seconds between automatic trainings; 0 turns them off.
+        checkpoint_interval: Decisions between two models that are kept on disk, and the most
+            that one training step learns from. Any other model is rebuilt from the one before.
+        limits: How much one request may hold.
+
+    """
+
+    reward_wait_time: float = 600.0
+    default_reward: float = 0.0
+    reward_aggregation: RewardAggregation = "earliest"
+    reward_range: tuple[float, float] = (-1.0, 1.0)
+    exploration_percentage: float | None = None
+    minimum_probability: float = 0.001
+    learning_mode: LearningMode = "Online"
+    model_update_frequency: float = 300.0
+    checkpoint_interval: int = 20_000
+    limits: Limits = Limits()
+
+    @property
+    def reward_wait(self) -> int:
+        """The reward wait time in microseconds."""
+        return round(self.reward_wait_time * SECOND)
+
+
+def check_settings(settings: Settings) -> Settings:
+    """Return the settings if every one of them lies within its limits.
+
+    Raises:
+        InvalidRequest: Names the first that does not.
+
+    """
+    low, high = settings.reward_range
+    for field, value, least, most in (
+        ("reward_wait_time", settings.reward_wait_time, 0.001, 366 * _DAY),
+        ("reward_range[0]", low, -1e6, 1e6),
+        ("reward_range[1]", high, -1e6, 1e6),
+        ("default_reward", settings.default_reward, low, high),
+        ("exploration_percentage", settings.exploration_percentage or 0.0, 0.0, 1.0),
+        ("minimum_probability", settings.minimum_probability, 0.0, 0.5),
+        ("model_update_frequency", settings.model_update_frequency, 0.0, 366 * _DAY),
+        ("checkpoint_interval", settings.checkpoint_interval, 1, 10_000_000),
+        ("limits.actions", settings.limits.actions, 1, 100_000),
+        ("limits.slots", settings.limits.slots, 1, 10_000),
+        ("limits.id_length", settings.limits.id_length, 32, 4096),
+        ("limits.request_bytes", settings.limits.request_bytes, 1024, 64 * 1_048_576),
+        ("limits.nesting", settings.limits.nesting, 1, 16),
+        ("limits.features", settings.limits.features, 1, 10_000_000),
+        ("limits.magnitude", settings.limits.magnitude, 1.0, 1e18),
+    ):
+        _within(field, value, least, most)
+    if low >= high:
+        raise InvalidRequest("reward_range", "the smallest reward must be less than the largest")
+    if settings.minimum_probability * settings.limits.actions > 0.5:  # noqa: PLR2004 - said below
+        raise InvalidRequest(
+            "minimum_probability",
+            "times limits.actions it may be at most 0.5, or the model would have no say: lower one of the two",
+        )
+    _one_of("learning_mode", settings.learning_mode, get_args(LearningMode))
+    _one_of("reward_aggregation", settings.reward_aggregation, get_args(RewardAggregation))
+    return settings
+
+
+def settings_from(values: object) -> Settings:
+    """Return checked settings from plain values such as a TOML or JSON document holds.
+
+    Raises:
+        InvalidRequest: A name is unknown, a type is wrong or a value is out of its limits.
+
+    """
+    try:
+        settings = msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest("settings", f"{error}; config/default.toml shows them all") from None
+    return check_settings(settings)
+
+
+def _within(field: str, value: float, least: float, most: float) -> None:
+    if not (math.isfinite(value) and least <= value <= most):
+        raise InvalidRequest(field, f"must lie between {least:g} and {most:g}")
+
+
+def _one_of(field: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InvalidRequest(field, f"must be one of {', '.join(choices)}")

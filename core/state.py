@@ -1,0 +1,194 @@
+"""The state of a loop: what its events add up to, apart from the traffic.
+
+`evolve` is the only way to a state, in a running loop and in replay. The state stays small
+however long the log is; what it needs of single decisions, the loop looks up in the log.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from loopledger.chain import GENESIS, Head, Record
+from loopledger.errors import LogDamaged
+from loopledger.events import (
+    CONTROL,
+    FORMAT,
+    AnyEvent,
+    LoopCreated,
+    ModelImported,
+    ModelPublished,
+    ModelReset,
+    ModelTrained,
+    PolicyChanged,
+    SettingsChanged,
+    decode,
+)
+from loopledger.policy import LearningPolicy
+from loopledger.settings import Settings
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """The line of models that training goes on with.
+
+    Attributes:
+        newest: Its newest version; 0 before the first.
+        arguments: What the newest version was made under.
+        learned_through: Seq up to which decisions are learned or never will be by this line.
+        publish_from: A version is published once the line has learned up to here; a line that
+            relearns the past is not published before it knows what the one before knew.
+        since_kept: Decisions that were learned since the last version whose bytes are kept.
+        steps_since_kept: Versions since then.
+
+    """
+
+    newest: int = 0
+    arguments: str = ""
+    learned_through: int = 0
+    publish_from: int = 0
+    since_kept: int = 0
+    steps_since_kept: int = 0
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What a loop knows without looking into its log.
+
+    Attributes:
+        loop_id: The loop's name.
+        settings: In force.
+        policy: In force.
+        published: The version that decisions use; 0 for none.
+        follows: Whether new versions are published by themselves; not after going back to an older one.
+        versions: How many versions there are.
+        line: What training goes on with.
+        trained_at: When the newest version was trained; at first, when the loop was created.
+        closed_through: Seq up to which every decision's window is known to have closed.
+        waits: From which seq on which reward wait (microseconds) was in force, as far back as
+            windows are open.
+        seq: The last event's seq.
+        at: The last event's time.
+        digest: The last event's digest.
+
+    """
+
+    loop_id: str
+    settings: Settings
+    policy: LearningPolicy
+    published: int = 0
+    follows: bool = True
+    versions: int = 0
+    line: Line = Line()
+    trained_at: int = 0
+    closed_through: int = 0
+    waits: tuple[tuple[int, int], ...] = ()
+    seq: int = 0
+    at: int = 0
+    digest: bytes = GENESIS
+
+    @property
+    def head(self) -> Head:
+        """The end of the log that this state comes from."""
+        return Head(self.seq, self.at, self.digest)
+
+    @property
+    def effective_policy(self) -> LearningPolicy:
+        """The policy with the exploration that the settings ask for."""
+        return self.policy.with_exploration(self.settings.exploration_percentage)
+
+
+KEPT_STEPS = 64
+"""The most versions between two whose bytes are kept, so that rebuilding stays quick."""
+
+
+def evolve(state: State | None, record: Record) -> State:
+    """Return the state after one more event.
+
+    Raises:
+        LogDamaged: The event is none that this release knows, or cannot come here.
+
+    """
+    if state is not None and record.kind not in CONTROL:
+        return replace(state, seq=record.seq, at=record.at, digest=record.digest)
+    event = decode(record.body, record.seq)
+    if state is None:
+        if not isinstance(event, LoopCreated):
+            raise LogDamaged(f"the log begins with {record.kind}, not with LoopCreated", record.seq)
+        state = _created(event, record.at)
+    else:
+        state = _changed(state, event, record)
+    return replace(state, seq=record.seq, at=record.at, digest=record.digest)
+
+
+def replay(records: Iterable[Record], state: State | None = None) -> State | None:
+    """Return the state that events add up to; those that are mere traffic may be left out."""
+    for record in records:
+        state = evolve(state, record)
+    return state
+
+
+def _created(event: LoopCreated, at: int) -> State:
+    if event.format > FORMAT:
+        raise LogDamaged(f"the log has format {event.format}; this release reads up to {FORMAT}", 1)
+    return State(
+        loop_id=event.loop_id,
+        settings=event.settings,
+        policy=event.policy,
+        trained_at=at,
+        waits=((1, event.settings.reward_wait),),
+    )
+
+
+def _changed(state: State, event: AnyEvent, record: Record) -> State:
+    match event:
+        case SettingsChanged():
+            waits = state.waits
+            if event.settings.reward_wait != waits[-1][1]:
+                waits = (*waits, (record.seq, event.settings.reward_wait))
+            return replace(state, settings=event.settings, waits=waits)
+        case PolicyChanged():
+            line = Line(
+                learned_through=0 if event.relearn else state.closed_through,
+                publish_from=state.closed_through if event.relearn else 0,
+            )
+            same_kind = event.policy.decision_kind == state.policy.decision_kind
+            # A model that decides one action cannot fill slots, nor the other way round.
+            published = state.published if same_kind else 0
+            return replace(state, policy=event.policy, line=line, published=published, follows=True)
+        case ModelTrained():
+            return replace(_trained(state, event), trained_at=record.at)
+        case ModelImported():
+            line = Line(
+                newest=event.version, arguments=event.policy.arguments, learned_through=state.closed_through
+            )
+            return replace(state, versions=event.version, line=line, follows=True)
+        case ModelPublished():
+            return replace(state, published=event.version, follows=event.version == state.line.newest)
+        case ModelReset():
+            return replace(state, published=0, line=Line(learned_through=state.closed_through), follows=True)
+        case _:
+            raise LogDamaged(f"event {record.seq} ({record.kind}) cannot come here", record.seq)
+
+
+def _trained(state: State, event: ModelTrained) -> State:
+    learned_through = max(state.line.learned_through, event.last or 0)
+    since_kept = state.line.since_kept + event.decisions
+    steps = state.line.steps_since_kept + 1
+    kept = since_kept >= state.settings.checkpoint_interval or steps >= KEPT_STEPS
+    closed_through = max(state.closed_through, learned_through)
+    waits = state.waits
+    while len(waits) > 1 and waits[1][0] <= closed_through + 1:
+        waits = waits[1:]
+    return replace(
+        state,
+        versions=event.version,
+        closed_through=closed_through,
+        waits=waits,
+        line=Line(
+            newest=event.version,
+            arguments=event.policy.arguments,
+            learned_through=learned_through,
+            publish_from=state.line.publish_from,
+            since_kept=0 if kept else since_kept,
+            steps_since_kept=0 if kept else steps,
+        ),
+    )

@@ -1,0 +1,78 @@
+"""Whether an event could come where it stands: what a valid chain alone does not say."""
+
+from loopledger.chain import Record
+from loopledger.errors import LogDamaged
+from loopledger.events import Decision, ModelPublished, ModelTrained, decode
+from loopledger.journal import Reader
+from loopledger.state import State, evolve
+
+
+class Terms:
+    """Follows a log from its beginning and names what contradicts what came before."""
+
+    def __init__(self) -> None:
+        self._state: State | None = None
+
+    def breaches(self, record: Record, reader: Reader) -> list[str]:
+        """Return what is wrong with the next event, and take it into account.
+
+        Raises:
+            LogDamaged: The event cannot be read, or cannot come here at all.
+
+        """
+        event = decode(record.body, record.seq)
+        if event.kind != record.kind:
+            raise LogDamaged(f"event {record.seq} is called {record.kind} and holds {event.kind}", record.seq)
+        state = self._state
+        self._state = evolve(state, record)
+        if state is None:
+            return []
+        if isinstance(event, Decision):
+            return _decision(event, state, record)
+        if isinstance(event, ModelTrained):
+            return _trained(event, state, record, reader)
+        if isinstance(event, ModelPublished) and not 0 < event.version <= state.versions:
+            return [f"event {record.seq} publishes version {event.version}, which did not exist"]
+        return []
+
+
+def _decision(event: Decision, state: State, record: Record) -> list[str]:
+    settings = state.settings
+    recorded = (
+        event.model_version,
+        event.learning_mode,
+        event.minimum_probability,
+        event.reward_wait,
+        event.default_reward,
+        event.reward_aggregation,
+    )
+    in_force = (
+        state.published,
+        settings.learning_mode,
+        settings.minimum_probability,
+        settings.reward_wait,
+        settings.default_reward,
+        settings.reward_aggregation,
+    )
+    if recorded != in_force:
+        return [f"event {record.seq} was decided under other terms than were in force"]
+    return []
+
+
+def _trained(event: ModelTrained, state: State, record: Record, reader: Reader) -> list[str]:
+    found: list[str] = []
+    if event.version != state.versions + 1 or event.parent != state.line.newest:
+        found.append(f"event {record.seq} makes version {event.version} from {event.parent}, out of turn")
+    if event.first is not None and event.last is not None:
+        span = reader.span(
+            event.policy.decision_kind, state.line.learned_through, event.last, event.decisions + 1
+        )
+        if span != (event.first, event.last, event.decisions):
+            found.append(f"event {record.seq}: version {event.version} covers other decisions than were next")
+        last = reader.record(event.last)
+        if last is not None:
+            decision = decode(last.body, last.seq)
+            wait = decision.reward_wait if isinstance(decision, Decision) else 0
+            if event.last > state.closed_through and last.at + wait > record.at:
+                found.append(f"event {record.seq}: version {event.version} learned from an open window")
+    return found

@@ -1,0 +1,122 @@
+"""The trainer: carries out training beside a running loop, which goes on answering meanwhile."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from threading import Lock
+
+from loopledger.checkpoints import Checkpoints
+from loopledger.commands import Command, ImportModel, PlanTraining, PublishModel, Train
+from loopledger.errors import Conflict, LogDamaged
+from loopledger.facts import Answer
+from loopledger.journal import Store
+from loopledger.learner import Learner
+from loopledger.loop import Prepared
+from loopledger.replay import Progress, rebuild, version_event
+from loopledger.state import State
+from loopledger.training import Step, fold
+
+_ATTEMPTS = 3
+
+
+class Trainer:
+    """Makes models for one loop, outside its actor.
+
+    Args:
+        store: Where the loop's log is.
+        learner: The learning engine.
+        checkpoints: Where models are kept.
+        ask: Sends the loop a command and waits for the answer.
+
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        learner: Learner,
+        checkpoints: Checkpoints,
+        ask: Callable[[Command | Prepared], Answer],
+    ) -> None:
+        self._store = store
+        self._learner = learner
+        self._checkpoints = checkpoints
+        self._ask = ask
+        self._turn = Lock()
+
+    def train(self, interval: Callable[[], int], progress: Progress | None = None) -> list[int]:
+        """Learn everything whose window has closed by now, and return the versions that were made.
+
+        Args:
+            interval: Tells how many decisions one step may cover.
+            progress: Is told of decisions learned, and of how many it knows there are.
+
+        Raises:
+            LearnerFailed: The engine refused, died or hung; what was made before stays.
+
+        """
+        made: list[int] = []
+        attempts = _ATTEMPTS
+        with self._turn:
+            while (step := self._ask(PlanTraining())) is not None:
+                assert isinstance(step, Step)
+                try:
+                    self._carry_out(step)
+                except Conflict:
+                    # The policy or the settings were changed meanwhile: plan again.
+                    attempts -= 1
+                    if attempts == 0:
+                        raise
+                    continue
+                made.append(step.version)
+                if progress:
+                    progress(step.decisions, step.decisions)
+                if step.decisions < interval():
+                    break
+        return made
+
+    def publish(self, version: int) -> Answer:
+        """Let decisions use a version; it is rebuilt first if its bytes are not kept.
+
+        Raises:
+            NotFound: There is no such version.
+
+        """
+        reader = self._store.reader()
+        try:
+            _, event = version_event(reader, version)
+            model = rebuild(reader, self._learner, version, self._checkpoints)
+        finally:
+            reader.close()
+        scorer = self._learner.scorer(event.policy, model)
+        return self._ask(Prepared(PublishModel(version), model, scorer))
+
+    def import_model(self, state: State, model: bytes) -> Answer:
+        """Make a model from outside a version and publish it, after trying it where a crash does no harm.
+
+        Raises:
+            LearnerFailed: It is no model, or none for the policy in force.
+
+        """
+        policy = state.effective_policy
+        self._learner.probe(policy, model)
+        scorer = self._learner.scorer(policy, model)
+        command = ImportModel(model, sha256(model).hexdigest(), self._learner.engine)
+        return self._ask(Prepared(command, model, scorer))
+
+    def _carry_out(self, step: Step) -> None:
+        reader = self._store.reader()
+        try:
+            parent = rebuild(reader, self._learner, step.parent, self._checkpoints) if step.parent else None
+            folded = fold(step, parent, reader, self._learner)
+        finally:
+            reader.close()
+        if not folded.model:
+            raise LogDamaged(f"the engine made no model for version {step.version}")
+        scorer = self._learner.scorer(step.policy, folded.model)
+        command = Train(
+            step=step,
+            sha256=sha256(folded.model).hexdigest(),
+            size=len(folded.model),
+            examples=folded.examples,
+            engine=self._learner.engine,
+        )
+        self._ask(Prepared(command, folded.model, scorer))

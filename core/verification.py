@@ -1,0 +1,187 @@
+"""What a verification finds, and how its work is cut into pieces that can be done side by side."""
+
+import msgspec
+
+from loopledger.checkpoints import Checkpoints
+from loopledger.events import (
+    CONTROL,
+    ModelImported,
+    ModelPublished,
+    ModelReset,
+    ModelTrained,
+    PolicyChanged,
+    decode,
+)
+from loopledger.journal import Reader
+from loopledger.state import State, evolve
+
+
+class Problem(msgspec.Struct, frozen=True, order=True):
+    """Something that does not hold.
+
+    Attributes:
+        seq: The event.
+        what: What is wrong with it.
+
+    """
+
+    seq: int
+    what: str
+
+
+class Served(msgspec.Struct, frozen=True):
+    """A stretch of the log in which one version answered."""
+
+    version: int
+    first: int
+    last: int
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """Versions that can be checked without any other segment.
+
+    Attributes:
+        start: The version that it begins with, whose bytes are kept; 0 for none.
+        versions: The versions in the order in which they are made.
+        served: Where they answered.
+        effort: About how many decisions there are to learn and to recompute.
+
+    """
+
+    start: int
+    versions: tuple[int, ...]
+    served: tuple[Served, ...]
+    effort: int
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """What came out of one part of a verification.
+
+    Attributes:
+        events: Events whose chain was checked.
+        versions: Model versions that were rebuilt with the same bytes.
+        decisions: Decisions that were computed again with the same outcome.
+        foreign_versions: Versions of another engine, which did not come out the same here.
+        foreign_decisions: Decisions that need such a version.
+        problems: What does not hold.
+
+    """
+
+    events: int = 0
+    versions: int = 0
+    decisions: int = 0
+    foreign_versions: int = 0
+    foreign_decisions: int = 0
+    problems: tuple[Problem, ...] = ()
+
+    def plus(self, other: "Findings") -> "Findings":
+        """Return both together."""
+        return Findings(
+            self.events + other.events,
+            self.versions + other.versions,
+            self.decisions + other.decisions,
+            self.foreign_versions + other.foreign_versions,
+            self.foreign_decisions + other.foreign_decisions,
+            tuple(sorted({*self.problems, *other.problems})),
+        )
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """The outcome of verifying a loop.
+
+    Attributes:
+        loop: Its name.
+        head: The seq of the last event.
+        digest: The last event's digest, in hexadecimal digits.
+        engine: What the models were rebuilt with.
+        findings: What was checked and what does not hold.
+
+    """
+
+    loop: str
+    head: int
+    digest: str
+    engine: str
+    findings: Findings
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything that could be checked holds."""
+        return not self.findings.problems
+
+    @property
+    def first_problem(self) -> Problem | None:
+        """The first event that does not hold."""
+        return min(self.findings.problems, default=None)
+
+
+_PIECE = 20_000
+"""The most events of a stretch that one segment checks."""
+
+
+def segments(reader: Reader, checkpoints: Checkpoints) -> list[Segment]:
+    """Return how the versions and decisions of a log can be checked side by side.
+
+    A line of versions is cut behind every version whose bytes are kept and fit the log.
+    """
+    trained: dict[int, ModelTrained | ModelImported] = {}
+    served: list[Served] = []
+    state: State | None = None
+    since = 1
+    for record in reader.records(kinds=CONTROL):
+        before = state.published if state else 0
+        state = evolve(state, record)
+        if state.published != before:
+            served.append(Served(before, since, record.seq))
+            since = record.seq + 1
+        if record.kind in {"ModelTrained", "ModelImported"}:
+            event = decode(record.body, record.seq)
+            if isinstance(event, ModelTrained | ModelImported):
+                trained[event.version] = event
+    if state is not None:
+        served.append(Served(state.published, since, reader.head().seq))
+    return _cut(trained, served, checkpoints)
+
+
+def _cut(
+    trained: dict[int, ModelTrained | ModelImported], served: list[Served], checkpoints: Checkpoints
+) -> list[Segment]:
+    kept = {0, *(version for version in trained if checkpoints.load_model(version) is not None)}
+    found = [
+        Segment(stretch.version, (), (piece,), piece.last - piece.first + 1)
+        for stretch in served
+        if stretch.version in kept
+        for piece in _pieces(stretch)
+    ]
+    lines: dict[int, list[int]] = {}
+    for version, event in trained.items():
+        parent = event.parent if isinstance(event, ModelTrained) else 0
+        line = [*lines.pop(parent, [parent]), version]
+        if version in kept:
+            found.append(_segment(line, trained, served, kept))
+        else:
+            lines[version] = line
+    found.extend(_segment(line, trained, served, kept) for line in lines.values())
+    return found
+
+
+def _pieces(stretch: Served) -> list[Served]:
+    return [
+        Served(stretch.version, first, min(first + _PIECE - 1, stretch.last))
+        for first in range(stretch.first, stretch.last + 1, _PIECE)
+    ]
+
+
+def _segment(
+    line: list[int],
+    trained: dict[int, ModelTrained | ModelImported],
+    served: list[Served],
+    kept: set[int],
+) -> Segment:
+    versions = tuple(line[1:])
+    inside = set(versions) - kept
+    stretches = tuple(stretch for stretch in served if stretch.version in inside)
+    events = [trained[version] for version in versions]
+    learned = sum(event.decisions for event in events if isinstance(event, ModelTrained))
+    answered = sum(stretch.last - stretch.first + 1 for stretch in stretches)
+    return Segment(line[0], versions, stretches, learned + answered)

@@ -1,0 +1,1 @@
+"""The event store's numbered migrations, one .sql file a step."""
