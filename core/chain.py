@@ -95,4 +95,21 @@ def check(records: Iterable[Record], head: Head) -> Iterator[Record]:
 
 def _digest(previous: bytes, seq: int, at: int, kind: str, event_id: str | None, body: bytes) -> bytes:
     header = _encode_header((seq, at, kind, event_id))
-    return sha256(b"".join((previous, header, sha256(body).digest()))).digest()
+    return sha256(b"".join((previous, header, _hash(body)))).digest()
+
+
+_PIECE = 2047
+
+
+def _hash(body: bytes) -> bytes:
+    """Return SHA-256 of a body, in pieces small enough for hashlib to keep the interpreter's lock.
+
+    For more than that it lets the lock go, and under load getting it back takes far longer than
+    the hash.
+    """
+    if len(body) <= _PIECE:
+        return sha256(body).digest()
+    digest = sha256()
+    for start in range(0, len(body), _PIECE):
+        digest.update(body[start : start + _PIECE])
+    return digest.digest()

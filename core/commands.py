@@ -4,7 +4,6 @@ import msgspec
 
 from loopledger.policy import LearningPolicy
 from loopledger.request import SlotTerms
-from loopledger.settings import Settings
 from loopledger.training import Step
 
 

@@ -12,37 +12,37 @@ import msgspec
 
 from loopledger.errors import InvalidRequest
 from loopledger.features import Budget, clean, encode_features, feature_type, looks_unusual
-from loopledger.request import Action, Features, Slot, SlotTerms
+from loopledger.request import Features, Slot, SlotTerms
 from loopledger.settings import Limits
 
 
-class Identity(msgspec.Struct, frozen=True):
+class Identity(msgspec.Struct, frozen=True, gc=False):
     """The features that every action has: a constant and its id."""
 
     constant: int
     id: str
 
 
-class ActionShape(msgspec.Struct, frozen=True):
+class ActionShape(msgspec.Struct, frozen=True, gc=False):
     """An action as the model sees it."""
 
     tag: str = msgspec.field(name="_tag")
     i: Identity
-    j: list[Any]
+    j: list[Any] | msgspec.Raw
 
 
-class SlotShape(msgspec.Struct, frozen=True, omit_defaults=True):
+class SlotShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A slot as the model sees it; `offered` stands only where actions are excluded."""
 
     id: str = msgspec.field(name="_id")
-    sj: list[Any]
+    sj: list[Any] | msgspec.Raw
     offered: tuple[int, ...] | None = msgspec.field(name="_inc", default=None)
 
 
-class ContextShape(msgspec.Struct, frozen=True, omit_defaults=True):
+class ContextShape(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A whole context as the model sees it; `slots` stands only in multi-slot decisions."""
 
-    FromUrl: list[Any]
+    FromUrl: list[Any] | msgspec.Raw
     multi: list[ActionShape] = msgspec.field(name="_multi")
     slots: list[SlotShape] | None = msgspec.field(name="_slots", default=None)
 
@@ -75,11 +75,13 @@ class _TaggedContext(msgspec.Struct, frozen=True):
 _raw_context = msgspec.json.Decoder(_RawContext)
 _encoder = msgspec.json.Encoder()
 _NOTHING = msgspec.Raw(b"[]")
+_AS_IT_IS = frozenset({list, msgspec.Raw})
 
 
 def build_context(
     context: Features,
-    actions: Sequence[Action],
+    ids: Sequence[str],
+    features: Sequence[Features],
     limits: Limits,
     slots: Sequence[tuple[Slot, SlotTerms]] | None = None,
 ) -> bytes:
@@ -87,7 +89,8 @@ def build_context(
 
     Args:
         context: The caller's context features.
-        actions: The actions that are offered, ids checked.
+        ids: Of the actions that are offered, checked.
+        features: Of those actions, in the same order.
         limits: How much it may hold.
         slots: The slots of a multi-slot decision, checked.
 
@@ -95,36 +98,30 @@ def build_context(
         InvalidRequest: Names the field that cannot be used.
 
     """
+    actions = [
+        ActionShape(
+            name, Identity(1, name), given if type(given) in _AS_IT_IS else _listed("actions", given, at)
+        )
+        for at, (name, given) in enumerate(zip(ids, features, strict=True))
+    ]
+    underscores = len(actions) + 1
     slot_shapes = None
-    restricted = 0
     if slots is not None:
-        slot_shapes = []
-        for position, (slot, terms) in enumerate(slots):
-            offered = terms.offered if terms.excluded else None
-            restricted += offered is not None
-            slot_shapes.append(
-                SlotShape(slot.id, _listed("slots[{}].features", slot.features, position), offered)
-            )
-    shape = ContextShape(
-        _listed("context", context),
-        [
-            ActionShape(
-                action.id, Identity(1, action.id), _listed("actions[{}].features", action.features, position)
-            )
-            for position, action in enumerate(actions)
-        ],
-        slot_shapes,
-    )
+        slot_shapes = [
+            SlotShape(slot.id, _listed("slots", slot.features, at), terms.offered if terms.excluded else None)
+            for at, (slot, terms) in enumerate(slots)
+        ]
+        underscores += 1 + len(slots) + sum(bool(terms.excluded) for _, terms in slots)
+    shape = ContextShape(_listed("context", context), actions, slot_shapes)
     encoded = encode_features(shape)
     if len(encoded) > limits.request_bytes:
         raise InvalidRequest(
             "request",
             f"has {len(encoded)} bytes, more than the {limits.request_bytes} of limits.request_bytes",
         )
-    underscores = 1 + len(actions) + (0 if slots is None else 1 + len(slots) + restricted)
     if not looks_unusual(encoded, limits, underscores):
         try:
-            _checker(limits).decode(encoded)
+            _checker(limits.nesting, limits.magnitude).decode(encoded)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
         else:
@@ -152,25 +149,27 @@ def with_tags(context: bytes, tags: Sequence[str], forced: Sequence[int] = ()) -
 
 
 @lru_cache(maxsize=64)
-def _checker(limits: Limits) -> msgspec.json.Decoder[Any]:
-    features = list[feature_type(limits.nesting, limits.magnitude)]  # type: ignore[misc]
-    action = msgspec.defstruct("action", [("j", features)])
-    slot = msgspec.defstruct("slot", [("sj", features)])
+def _checker(nesting: int, magnitude: float) -> msgspec.json.Decoder[Any]:
+    """Return what tells quickly whether all features of a context are well-formed."""
+    features = list[feature_type(nesting, magnitude)]  # type: ignore[misc]
+    action = msgspec.defstruct("action", [("j", features)], gc=False)
+    slot = msgspec.defstruct("slot", [("sj", features)], gc=False)
+    fields = [
+        ("FromUrl", features),
+        ("multi", list[action]),  # type: ignore[valid-type]
+        ("slots", list[slot], msgspec.field(default_factory=list)),  # type: ignore[valid-type]
+    ]
     return msgspec.json.Decoder(
-        msgspec.defstruct(
-            "context",
-            [
-                ("FromUrl", features),
-                ("multi", list[action]),
-                ("slots", list[slot], msgspec.field(default_factory=list)),
-            ],  # type: ignore[valid-type]
-            rename={"multi": "_multi", "slots": "_slots"},
-        )
+        msgspec.defstruct("context", fields, rename={"multi": "_multi", "slots": "_slots"}, gc=False)
     )
 
 
-def _listed(field: str, features: Features, position: int = 0) -> list[Any]:
+def _listed(field: str, features: Features, position: int = 0) -> list[Any] | msgspec.Raw:
+    if isinstance(features, dict):
+        return [features]
     if isinstance(features, list):
+        return features
+    if isinstance(features, msgspec.Raw):
         return features
     if features is None:
         return []
@@ -178,23 +177,41 @@ def _listed(field: str, features: Features, position: int = 0) -> list[Any]:
         return [features]
     if isinstance(features, Sequence) and not isinstance(features, str | bytes):
         return list(features)
-    raise InvalidRequest(
-        field.format(position), f"must be an object or a list of objects (got {type(features).__name__})"
-    )
+    where = field if field == "context" else f"{field}[{position}].features"
+    raise InvalidRequest(where, f"must be an object or a list of objects (got {type(features).__name__})")
+
+
+def _opened(field: str, features: list[Any] | msgspec.Raw) -> list[Any]:
+    if not isinstance(features, msgspec.Raw):
+        return features
+    try:
+        return _listed(field, msgspec.json.decode(features))  # type: ignore[return-value]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(field, f"is not JSON: {error}") from None
 
 
 def _cleaned(shape: ContextShape, limits: Limits) -> ContextShape:
     budget = Budget(limits)
     return ContextShape(
-        clean("context", shape.FromUrl, limits, budget),
+        clean("context", _opened("context", shape.FromUrl), limits, budget),
         [
-            ActionShape(action.tag, action.i, clean(f"actions[{at}].features", action.j, limits, budget))
+            ActionShape(
+                action.tag,
+                action.i,
+                clean(
+                    f"actions[{at}].features", _opened(f"actions[{at}].features", action.j), limits, budget
+                ),
+            )
             for at, action in enumerate(shape.multi)
         ],
         None
         if shape.slots is None
         else [
-            SlotShape(slot.id, clean(f"slots[{at}].features", slot.sj, limits, budget), slot.offered)
+            SlotShape(
+                slot.id,
+                clean(f"slots[{at}].features", _opened(f"slots[{at}].features", slot.sj), limits, budget),
+                slot.offered,
+            )
             for at, slot in enumerate(shape.slots)
         ],
     )

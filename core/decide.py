@@ -60,14 +60,14 @@ def decide(state: State, command: Command, facts: Facts) -> Decided:
             return rank_slots(state, command, facts)
         case Activate():
             check_id("event_id", command.event_id, state.settings.limits)
-            return Decided((Activated(),), _receipt(state, facts), command.event_id)
+            return Decided((Activated(),), _receipt(facts), command.event_id)
         case PlanTraining():
             return Decided((), plan(state, facts.reader, facts.at))
         case Train():
             return _train(state, command, facts)
         case ChangePolicy():
             event = PolicyChanged(policy=command.policy, relearn=command.relearn)
-            return Decided((event,), _receipt(state, facts))
+            return Decided((event,), _receipt(facts))
         case ChangeSettings():
             return _change_settings(state, command)
         case PublishModel():
@@ -75,7 +75,7 @@ def decide(state: State, command: Command, facts: Facts) -> Decided:
         case ImportModel():
             return _import_model(state, command, facts)
         case ResetModel():
-            return Decided((ModelReset(),), _receipt(state, facts))
+            return Decided((ModelReset(),), _receipt(facts))
 
 
 def _reward(state: State, command: Reward, facts: Facts) -> Decided:
@@ -93,7 +93,7 @@ def _reward(state: State, command: Reward, facts: Facts) -> Decided:
                     raise Conflict("key: this idempotency key came with another reward before; use a new one")
                 return Decided((), Receipt(record.seq, record.at))
     event = Rewarded(value=float(command.value), slot=command.slot, key=command.key)
-    return Decided((event,), _receipt(state, facts), command.event_id)
+    return Decided((event,), _receipt(facts), command.event_id)
 
 
 def _check_reward(value: object, settings: Settings) -> None:
@@ -129,8 +129,8 @@ def _train(state: State, command: Train, facts: Facts) -> Decided:
         engine=command.engine,
     )
     if state.follows and max(learned, step.last or 0) >= state.line.publish_from:
-        return Decided((trained, ModelPublished(version=step.version)), _receipt(state, facts))
-    return Decided((trained,), _receipt(state, facts))
+        return Decided((trained, ModelPublished(version=step.version)), _receipt(facts))
+    return Decided((trained,), _receipt(facts))
 
 
 def _change_settings(state: State, command: ChangeSettings) -> Decided:
@@ -163,7 +163,7 @@ def _publish(state: State, command: PublishModel, facts: Facts) -> Decided:
             f"version {command.version} decides one action where the learning policy in force decides "
             "several slots, or the other way round; change the policy first"
         )
-    return Decided((ModelPublished(version=command.version),), _receipt(state, facts))
+    return Decided((ModelPublished(version=command.version),), _receipt(facts))
 
 
 def _import_model(state: State, command: ImportModel, facts: Facts) -> Decided:
@@ -174,8 +174,8 @@ def _import_model(state: State, command: ImportModel, facts: Facts) -> Decided:
         sha256=command.sha256,
         engine=command.engine,
     )
-    return Decided((imported, ModelPublished(version=imported.version)), _receipt(state, facts))
+    return Decided((imported, ModelPublished(version=imported.version)), _receipt(facts))
 
 
-def _receipt(state: State, facts: Facts) -> Receipt:
-    return Receipt(state.seq + 1, facts.at)
+def _receipt(facts: Facts) -> Receipt:
+    return Receipt(facts.next_seq, facts.at)

@@ -6,6 +6,7 @@ from msgspec import Raw
 from loopledger.answers import Decision, SlotsDecision
 from loopledger.chain import Record
 from loopledger.commands import Rank, RankSlots
+from loopledger.draw import uniform
 from loopledger.errors import Conflict, InvalidRequest
 from loopledger.events import Ranked, SlotRanking, SlotsRanked, decode
 from loopledger.facts import Decided, Facts
@@ -27,10 +28,9 @@ def rank(state: State, command: Rank, facts: Facts) -> Decided:
         facts.scorer,
         command.context,
         len(command.actions) - len(command.excluded),
-        event_id=command.event_id,
-        loop_seed=facts.loop_seed,
-        minimum_probability=settings.minimum_probability,
-        mode=settings.learning_mode,
+        uniform(facts.hash_id(command.event_id) + facts.loop_seed),
+        settings.minimum_probability,
+        settings.learning_mode,
     )
     excluded = command.excluded
     offered = command.actions if not excluded else [name for name in command.actions if name not in excluded]

@@ -8,8 +8,8 @@ The draw has a resolution of 2**-23, and ids that hash alike draw alike.
 """
 
 import struct
+from array import array
 from bisect import bisect_right
-from itertools import accumulate
 
 _FLOAT32 = struct.Struct("<f")
 _UINT32 = struct.Struct("<I")
@@ -24,6 +24,11 @@ def float32(number: float) -> float:
     """Round to the nearest 32-bit float, which is what the learner computes with."""
     rounded: float = _FLOAT32.unpack(_FLOAT32.pack(number))[0]
     return rounded
+
+
+def float32s(numbers: list[float]) -> list[float]:
+    """Round each to the nearest 32-bit float."""
+    return array("f", numbers).tolist()
 
 
 def uniform_hash(text: str) -> int:
@@ -50,18 +55,15 @@ def uniform_hash(text: str) -> int:
 
 
 def uniform(seed: int) -> float:
-    """Return a number in [0, 1) from a seed: one step of a 64-bit generator, 23 bits of it."""
+    """Return a number in [0, 1) from a seed: one step of a 64-bit generator, 23 bits of it.
+
+    The seed of a decision is the sum of two hashes, its event id's and its loop id's, and is not
+    cut to 32 bits: rlclientlib adds in 64 bits, and so must we. That of a slot is the hash of
+    event id and slot id.
+    """
     state = 0xEECE66D5DEECE66D * seed + 2147483647 & _MASK64
     number: float = _FLOAT32.unpack(_UINT32.pack(state >> 25 & 0x7FFFFF | 127 << 23))[0]
     return number - 1.0
-
-
-def seed_of(event_id: str, loop_seed: int = 0) -> int:
-    """Return the seed of a decision; `loop_seed` is the hash of the loop's id, 0 for a slot.
-
-    The sum is not cut to 32 bits: rlclientlib adds in 64 bits, and so must we.
-    """
-    return uniform_hash(event_id) + loop_seed
 
 
 def sample(probabilities: list[float], number: float) -> tuple[int, list[float]]:
@@ -72,7 +74,11 @@ def sample(probabilities: list[float], number: float) -> tuple[int, list[float]]
         number: The uniform number that decides, in [0, 1).
 
     """
-    cumulative = list(accumulate(probabilities, _add32))
+    running = array("f", (0.0,))  # adds as the reference does, in 32 bits
+    cumulative: list[float] = []
+    for probability in probabilities:
+        running[0] += probability
+        cumulative.append(running[0])
     total = cumulative[-1]
     if total == 0.0:
         return 0, [1.0, *probabilities[1:]]
@@ -80,9 +86,4 @@ def sample(probabilities: list[float], number: float) -> tuple[int, list[float]]
     index = min(bisect_right(cumulative, target), len(cumulative) - 1)
     if total == 1.0:
         return index, probabilities
-    return index, [float32(probability / total) for probability in probabilities]
-
-
-def _add32(left: float, right: float) -> float:
-    total: float = _FLOAT32.unpack(_FLOAT32.pack(left + right))[0]
-    return total
+    return index, array("f", [probability / total for probability in probabilities]).tolist()

@@ -16,7 +16,7 @@ FORMAT = 1
 """The version of the shapes below, kept in `LoopCreated`."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag=True):
     """What happened, apart from when, where in the log, and to which event id."""
 
     @property
@@ -82,7 +82,7 @@ class Ranked(Decision):
     chosen: str
 
 
-class SlotRanking(msgspec.Struct, frozen=True, kw_only=True):
+class SlotRanking(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one slot of a multi-slot decision got.
 
     Attributes:

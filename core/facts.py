@@ -22,6 +22,11 @@ class Facts(Protocol):
         ...
 
     @property
+    def next_seq(self) -> int:
+        """The seq that the command's first event will have."""
+        ...
+
+    @property
     def scorer(self) -> Scorer | None:
         """The published model."""
         ...
@@ -29,6 +34,10 @@ class Facts(Protocol):
     @property
     def loop_seed(self) -> int:
         """The hash of the loop's id."""
+        ...
+
+    def hash_id(self, event_id: str) -> int:
+        """Return the hash of an event id: `loopledger.draw.uniform_hash`, or the same more quickly."""
         ...
 
     @property

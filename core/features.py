@@ -61,12 +61,8 @@ def looks_unusual(encoded: bytes, limits: Limits, underscores: int) -> bool:
         underscores: How many names and values that begin with an underscore are our own.
 
     """
-    return (
-        encoded.count(b'"_') != underscores
-        or b"null" in encoded
-        or b'"":' in encoded
-        or encoded.count(b",") + encoded.count(b":") > limits.features
-    )
+    # A feature takes at least two bytes, a digit and a comma.
+    return encoded.count(b'"_') != underscores or len(encoded) > 2 * limits.features
 
 
 @lru_cache(maxsize=64)
@@ -119,8 +115,6 @@ def _clean_object(field: str, value: object, limits: Limits, budget: Budget, dep
     for name, item in value.items():
         if not isinstance(name, str):
             raise InvalidRequest(field, f"must have names that are strings (got {type(name).__name__})")
-        if not name:
-            raise InvalidRequest(field, "must not have an empty name")
         if not name.startswith("_"):
             kept[name] = _clean_value(f"{field}.{name}", item, limits, budget, depth)
     return kept

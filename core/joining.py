@@ -14,7 +14,7 @@ from loopledger.aggregation import aggregate
 from loopledger.clock import SECOND
 from loopledger.draw import RESOLUTION
 from loopledger.errors import LogDamaged
-from loopledger.events import Activated, Decision, Ranked, Rewarded, SlotsRanked, decode
+from loopledger.events import Decision, Ranked, Rewarded, SlotsRanked, decode
 from loopledger.journal import Outcome, Traced
 
 EARLY = 120 * SECOND

@@ -40,6 +40,10 @@ class Learner(Protocol):
         """What makes the models: the engine, its version and the kind of machine."""
         ...
 
+    def hash_id(self, text: str) -> int:
+        """Return `loopledger.draw.uniform_hash` of an id; an engine may have it in faster code."""
+        ...
+
     def fold(self, policy: LearningPolicy, parent: bytes | None, examples: Iterable[bytes]) -> Folded:
         """Return the model that the parent becomes by learning the examples in their order.
 

@@ -6,9 +6,13 @@ answer; what fails at the commit stops the loop, and nothing of the batch is ans
 
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import groupby
 from typing import NamedTuple
 
-from loopledger.chain import Head, Record, check, head_of, seal
+from msgspec.structs import replace
+
+from loopledger.batch import Batch
+from loopledger.chain import Head, check, head_of, seal
 from loopledger.checkpoints import Checkpoints, recover, save_state
 from loopledger.clock import Clock
 from loopledger.commands import Activate, Command, Rank, RankSlots, Reward
@@ -17,14 +21,13 @@ from loopledger.diagnostics import diagnostics
 from loopledger.draw import uniform_hash
 from loopledger.errors import NotFound
 from loopledger.events import LoopCreated
-from loopledger.facts import Answer, Decided
-from loopledger.journal import Journal, Reader, Store
+from loopledger.facts import Answer
+from loopledger.journal import Journal, Store
 from loopledger.learner import Learner, Scorer
 from loopledger.replay import rebuild, version_event
-from loopledger.state import State, evolve
+from loopledger.state import State, replay
 
 _TAIL = 256
-_TRAFFIC = (Rank, Reward, Activate, RankSlots)
 
 
 class Prepared(NamedTuple):
@@ -81,7 +84,6 @@ class Loop:
         self._clock = clock
         self._checkpoints = checkpoints
         self._journal: Journal = store.writer()
-        self._scorer: Scorer | None = None
         try:
             self.state = self._recovered()
             self._scorer = self._load(self.state.published)
@@ -90,29 +92,23 @@ class Loop:
             raise
         self._loop_seed = uniform_hash(self.state.loop_id)
         self._at = self.state.at
-        self._pending: list[Record] = []
         self._sound = True
-        self._known: dict[str, Record] = {}
         self._log = diagnostics(loop=self.state.loop_id)
 
     def execute(self, commands: Sequence[Command | Prepared]) -> list[Answer | Exception]:
         """Carry out commands in their order and return an answer or an error for each.
 
-        When it returns, every event behind the answers is durable. When it raises, none of the
-        commands may be answered, and the loop must not be used again.
+        Traffic (Rank, Reward, Activate) that comes together becomes one transaction; any other
+        command is one by itself. When this returns, every event behind the answers is durable.
+        When it raises, none of the commands may be answered, and the loop must not be used again.
         """
-        named = [
-            command.event_id
-            for command in commands
-            if isinstance(command, Rank | RankSlots) and command.named
-        ]
         self._sound = False
-        self._known = self._journal.decisions(named) if named else {}
-        answers = [
-            self._traffic(command) if isinstance(command, _TRAFFIC) else self._control(command)
-            for command in commands
-        ]
-        self._commit()
+        answers: list[Answer | Exception] = []
+        for is_traffic, together in groupby(commands, key=_is_traffic):
+            if is_traffic:
+                answers += self._serve(list(together))  # type: ignore[arg-type]
+            else:
+                answers += [self._control(command) for command in together]
         self._sound = True
         return answers
 
@@ -120,82 +116,64 @@ class Loop:
         """Let go of the log; what was answered stays."""
         if self._scorer is not None:
             self._scorer.close()
+            self._scorer = None
         if self._sound:
             self._keep_state()
         self._journal.close()
 
-    # What deciding may know (loopledger.facts.Facts).
-
-    @property
-    def at(self) -> int:
-        """The time of the command at hand: the clock's, but never before what was last said."""
-        return self._at
-
-    @property
-    def scorer(self) -> Scorer | None:
-        """The published model."""
-        return self._scorer
-
-    @property
-    def loop_seed(self) -> int:
-        """The hash of the loop's id."""
-        return self._loop_seed
-
-    @property
-    def reader(self) -> Reader:
-        """The log, everything before the command at hand committed."""
-        return self._journal
-
-    def decision(self, event_id: str) -> Record | None:
-        """Return the decision of an event id, committed or in this batch."""
-        return self._known.get(event_id)
-
-    def rewards(self, event_id: str) -> list[Record]:
-        """Return the rewards of an event id, committed or in this batch."""
-        committed = list(self._journal.records(kinds=("Rewarded",), event_id=event_id))
-        return committed + [
-            record for record in self._pending if record.kind == "Rewarded" and record.event_id == event_id
+    def _serve(self, commands: list[Rank | RankSlots | Reward | Activate]) -> list[Answer | Exception]:
+        named = [
+            command.event_id
+            for command in commands
+            if isinstance(command, Rank | RankSlots) and command.named
         ]
-
-    def _traffic(self, command: Command) -> Answer | Exception:
-        self._at = max(self._clock.now(), self._at)
-        try:
-            decided = decide(self.state, command, self)
-        except Exception as error:  # noqa: BLE001 - it is the caller's answer
-            return error
-        self._stage(decided)
-        return decided.answer
+        batch = self._batch(named)
+        answers: list[Answer | Exception] = []
+        for command in commands:
+            batch.at = max(self._clock.now(), batch.at)
+            try:
+                decided = decide(self.state, command, batch)
+            except Exception as error:  # noqa: BLE001 - it is the caller's answer
+                answers.append(error)
+            else:
+                batch.take(decided)
+                answers.append(decided.answer)
+        self._at = batch.at
+        if batch.records:
+            self._journal.append(batch.records)
+            last = batch.records[-1]
+            self.state = replace(self.state, seq=last.seq, at=last.at, digest=last.digest)
+        return answers
 
     def _control(self, command: Command | Prepared) -> Answer | Exception:
-        """Carry out a command that changes how the loop works: alone, with all before it committed."""
         prepared = command if isinstance(command, Prepared) else Prepared(command)
-        self._commit()
-        self._at = max(self._clock.now(), self._at)
         before = self.state
+        batch = self._batch()
+        # No later event will be dated before this, so what is closed for a plan stays closed.
+        batch.at = self._at = max(self._clock.now(), self._at)
         try:
-            decided = decide(before, prepared.command, self)
+            decided = decide(before, prepared.command, batch)
         except Exception as error:  # noqa: BLE001 - it is the caller's answer
             if prepared.scorer is not None:
                 prepared.scorer.close()
             return error
-        self._stage(decided)
-        self._commit()
-        if decided.events:
+        batch.take(decided)
+        if batch.records:
+            self._journal.append(batch.records)
+            self.state = replay(batch.records, before) or before
             self._settle(before, prepared)
         return decided.answer
 
-    def _stage(self, decided: Decided) -> None:
-        for event in decided.events:
-            record = seal(self.state.head, self.at, event, decided.event_id)
-            self.state = evolve(self.state, record)
-            self._pending.append(record)
-            if record.event_id is not None and record.kind in {"Ranked", "SlotsRanked"}:
-                self._known[record.event_id] = record
-
-    def _commit(self) -> None:
-        if self._pending:
-            self._journal.append(self._pending)
-            self._pending = []
+    def _batch(self, named: Sequence[str] = ()) -> Batch:
+        return Batch(
+            self._journal,
+            self.state.head,
+            self._at,
+            self._scorer,
+            self._loop_seed,
+            self._learner.hash_id,
+            named,
+        )
 
     def _settle(self, before: State, prepared: Prepared) -> None:
         """Bring the model that answers, and what is kept, in line with what was just logged."""
@@ -205,9 +183,8 @@ class Loop:
             self._keep_model(version, prepared.model)
             self._thin_out(before)
         if state.published != before.published:
-            previous, self._scorer = self._scorer, prepared.scorer
-            if state.published and self._scorer is None:
-                self._scorer = self._load(state.published)
+            previous = self._scorer
+            self._scorer = prepared.scorer or self._load(state.published)
             if previous is not None:
                 previous.close()
             self._log.info("model published", version=state.published, seq=state.seq)
@@ -255,3 +232,7 @@ class Loop:
             model = rebuild(self._journal, self._learner, version, self._checkpoints)
             self._keep_model(version, model)
         return self._learner.scorer(event.policy, model)
+
+
+def _is_traffic(command: object) -> bool:
+    return isinstance(command, Rank | Reward | Activate | RankSlots)

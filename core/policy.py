@@ -80,7 +80,7 @@ class LearningPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def multi_slot(self) -> bool:
         """Whether it decides several slots at once."""
-        return any(option == "ccb_explore_adf" for option, _ in words_of(self.arguments))
+        return _is_multi_slot(self.arguments)
 
     @property
     def decision_kind(self) -> Literal["Ranked", "SlotsRanked"]:
@@ -130,6 +130,11 @@ def words_of(arguments: str) -> Words:
     words = [word for word in words if word[0] not in _OURS]
     _check_whole(words)
     return tuple(words)
+
+
+@lru_cache(maxsize=1024)
+def _is_multi_slot(arguments: str) -> bool:
+    return ("ccb_explore_adf", None) in words_of(arguments)
 
 
 def join_words(words: Words) -> str:

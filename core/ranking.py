@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from loopledger.draw import float32, sample, seed_of, uniform
+from loopledger.draw import float32, float32s, sample
 from loopledger.errors import LearnerFailed
 from loopledger.learner import Scorer
 from loopledger.settings import LearningMode
@@ -27,9 +27,7 @@ def rank_actions(
     scorer: Scorer | None,
     context: bytes,
     count: int,
-    *,
-    event_id: str,
-    loop_seed: int,
+    number: float,
     minimum_probability: float,
     mode: LearningMode,
 ) -> Ranking:
@@ -39,8 +37,7 @@ def rank_actions(
         scorer: The published model; none means that all actions are alike.
         context: As the model sees it.
         count: How many actions it holds.
-        event_id: Seeds the draw,
-        loop_seed: together with the hash of the loop's id.
+        number: The uniform number that decides (`loopledger.draw.uniform`).
         minimum_probability: Mixed in where the model gives an action less.
         mode: Whether the model's choice is acted on, or the first action.
 
@@ -48,10 +45,12 @@ def rank_actions(
         LearnerFailed: The model does not answer for these actions.
 
     """
-    order, probabilities = order_by_probability(
-        even(count) if scorer is None else usable(scorer.score(context), count, minimum_probability)
-    )
-    chosen, probabilities = sample(probabilities, uniform(seed_of(event_id, loop_seed)))
+    if scorer is None:
+        order, probabilities = list(range(count)), even(count)
+    else:
+        answer = usable(scorer.score(context), count, minimum_probability)
+        order, probabilities = order_by_probability(answer)
+    chosen, probabilities = sample(probabilities, number)
     if mode == "LoggingOnly":
         return _as_sent(order, probabilities)
     return front(order, probabilities, chosen)
@@ -85,12 +84,12 @@ def usable(probabilities: list[float], count: int, minimum_probability: float) -
         total = sum(probabilities)
         if total == 0.0:
             return even(count)
-        probabilities = [float32(probability / total) for probability in probabilities]
+        probabilities = float32s([probability / total for probability in probabilities])
         least = min(probabilities)
     if least >= minimum_probability:
         return probabilities
     share = 1.0 - count * minimum_probability
-    return [float32(minimum_probability + share * probability) for probability in probabilities]
+    return float32s([minimum_probability + share * probability for probability in probabilities])
 
 
 def order_by_probability(probabilities: list[float]) -> tuple[list[int], list[float]]:
@@ -99,12 +98,13 @@ def order_by_probability(probabilities: list[float]) -> tuple[list[int], list[fl
     return order, [probabilities[position] for position in order]
 
 
-def front(order: Sequence[int], probabilities: Sequence[float], chosen: int) -> Ranking:
+def front(order: list[int], probabilities: list[float], chosen: int) -> Ranking:
     """Swap the chosen entry with the first: one swap, as rlclientlib does, not a rotation."""
-    ranked, drawn = list(order), list(probabilities)
-    ranked[0], ranked[chosen] = ranked[chosen], ranked[0]
-    drawn[0], drawn[chosen] = drawn[chosen], drawn[0]
-    return Ranking(tuple(ranked), tuple(drawn))
+    if chosen:
+        order, probabilities = order.copy(), probabilities.copy()
+        order[0], order[chosen] = order[chosen], order[0]
+        probabilities[0], probabilities[chosen] = probabilities[chosen], probabilities[0]
+    return Ranking(tuple(order), tuple(probabilities))
 
 
 def _as_sent(order: Sequence[int], probabilities: Sequence[float]) -> Ranking:

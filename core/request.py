@@ -8,8 +8,8 @@ import msgspec
 from loopledger.errors import InvalidRequest
 from loopledger.settings import Limits
 
-Features = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
-"""Features as callers give them: an object, a list of objects, or nothing."""
+Features = Mapping[str, Any] | Sequence[Mapping[str, Any]] | msgspec.Raw | None
+"""Features as callers give them: an object, a list of objects, either of them as JSON, or nothing."""
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -70,32 +70,64 @@ class SlotTerms(msgspec.Struct, frozen=True):
     offered: tuple[int, ...]
 
 
-def read_actions(actions: Actions, limits: Limits) -> list[Action]:
-    """Return the actions of a request, their ids checked.
+def read_actions(actions: Actions, limits: Limits) -> tuple[tuple[str, ...], list[Features]]:
+    """Return the ids of a request's actions, checked, and their features.
 
     Raises:
         InvalidRequest: Names the action at fault.
 
     """
     if isinstance(actions, Mapping):
-        listed = [Action(name, features) for name, features in actions.items()]
+        ids, features = tuple(actions), list(actions.values())
     elif isinstance(actions, Iterable) and not isinstance(actions, str | bytes):
         listed = [_read(Action, f"actions[{position}]", action) for position, action in enumerate(actions)]
+        ids, features = tuple([action.id for action in listed]), [action.features for action in listed]
     else:
         raise InvalidRequest("actions", f"must be a list or an object (got {type(actions).__name__})")
-    if not 0 < len(listed) <= limits.actions:
+    return check_actions(ids, limits), features
+
+
+def check_actions(ids: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
+    """Return the ids of a request's actions if they can be such.
+
+    Raises:
+        InvalidRequest: There are none or too many, or one of them cannot be used.
+
+    """
+    if not 0 < len(ids) <= limits.actions:
         raise InvalidRequest(
-            "actions", f"must be 1 to {limits.actions}, as limits.actions says (got {len(listed)})"
+            "actions", f"must be 1 to {limits.actions}, as limits.actions says (got {len(ids)})"
         )
-    seen: set[str] = set()
-    for position, action in enumerate(listed):
-        check_id("actions[{}].id", action.id, limits, position)
-        if action.id in seen:
-            raise InvalidRequest(
-                f"actions[{position}].id", "is used twice: an answer could not tell them apart"
-            )
-        seen.add(action.id)
-    return listed
+    check_ids("actions[{}].id", ids, limits)
+    return ids
+
+
+def check_ids(field: str, ids: Sequence[object], limits: Limits) -> None:
+    """Refuse what cannot be ids, or would be two of a kind.
+
+    Args:
+        field: The field's path; ``{}`` in it stands for the position.
+        ids: The would-be ids.
+        limits: How long they may be.
+
+    Raises:
+        InvalidRequest: Names the id at fault.
+
+    """
+    try:
+        plain = "".join(ids).isprintable()  # type: ignore[arg-type]
+    except TypeError:
+        plain = False
+    if plain:
+        lengths = [len(name) for name in ids]  # type: ignore[arg-type]
+        if min(lengths) > 0 and max(lengths) <= limits.id_length and len(set(ids)) == len(ids):
+            return
+    seen: set[object] = set()
+    for position, name in enumerate(ids):
+        check_id(field.format(position), name, limits)
+        if name in seen:
+            raise InvalidRequest(field.format(position), "is used twice: an answer could not tell them apart")
+        seen.add(name)
 
 
 def read_slots(slots: Slots, ids: Sequence[str], limits: Limits) -> list[tuple[Slot, SlotTerms]]:
@@ -113,41 +145,29 @@ def read_slots(slots: Slots, ids: Sequence[str], limits: Limits) -> list[tuple[S
         raise InvalidRequest(
             "slots", f"must be 1 to {most}, and no more than the actions (got {len(listed)})"
         )
+    check_ids("slots[{}].id", [slot.id for slot in listed], limits)
     read: list[tuple[Slot, SlotTerms]] = []
-    names: set[str] = set()
     taken: set[str] = set()
     for position, slot in enumerate(listed):
-        check_id("slots[{}].id", slot.id, limits, position)
-        if slot.id in names:
-            raise InvalidRequest(f"slots[{position}].id", "is used twice")
-        names.add(slot.id)
         terms = _terms(f"slots[{position}]", position, slot, ids, taken)
         taken.add(ids[terms.baseline])
         read.append((slot, terms))
     return read
 
 
-def check_id(field: str, value: object, limits: Limits, position: int = 0) -> None:
+def check_id(field: str, value: object, limits: Limits) -> None:
     """Refuse what cannot be an id.
-
-    Args:
-        field: The field's path; ``{}`` in it stands for the position.
-        value: The would-be id.
-        limits: How long it may be.
-        position: The place in a list, if the field is in one.
 
     Raises:
         InvalidRequest: It is not a string of acceptable length and characters.
 
     """
     if not isinstance(value, str):
-        raise InvalidRequest(field.format(position), f"must be a string (got {type(value).__name__})")
+        raise InvalidRequest(field, f"must be a string (got {type(value).__name__})")
     if not 0 < len(value) <= limits.id_length:
-        raise InvalidRequest(
-            field.format(position), f"must have 1 to {limits.id_length} characters (got {len(value)})"
-        )
+        raise InvalidRequest(field, f"must have 1 to {limits.id_length} characters (got {len(value)})")
     if not value.isprintable():
-        _check_characters(field.format(position), value)
+        _check_characters(field, value)
 
 
 def check_excluded(field: str, excluded: Iterable[str], ids: Sequence[str]) -> tuple[str, ...]:

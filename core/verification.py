@@ -6,10 +6,7 @@ from loopledger.checkpoints import Checkpoints
 from loopledger.events import (
     CONTROL,
     ModelImported,
-    ModelPublished,
-    ModelReset,
     ModelTrained,
-    PolicyChanged,
     decode,
 )
 from loopledger.journal import Reader

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from loopledger.chain import GENESIS, Head, Record, check
 from loopledger.checkpoints import Checkpoints
-from loopledger.draw import uniform_hash
+from loopledger.draw import uniform, uniform_hash
 from loopledger.errors import LogDamaged, LoopledgerError, ReplayMismatch
 from loopledger.events import DECISIONS, ModelImported, Ranked, SlotsRanked, decode
 from loopledger.journal import Reader
@@ -212,10 +212,9 @@ def again(record: Record, scorer: Scorer | None, loop_seed: int) -> bool:
             scorer,
             bytes(event.context),
             len(event.actions) - len(event.excluded),
-            event_id=record.event_id or "",
-            loop_seed=loop_seed,
-            minimum_probability=event.minimum_probability,
-            mode=event.learning_mode,
+            uniform(uniform_hash(record.event_id or "") + loop_seed),
+            event.minimum_probability,
+            event.learning_mode,
         )
         offered = [name for name in event.actions if name not in event.excluded]
         return (ranking.ranked, ranking.probabilities, offered[ranking.ranked[0]]) == (

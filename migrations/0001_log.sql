@@ -33,3 +33,10 @@ CREATE TABLE writer (
 ) STRICT;
 
 INSERT INTO writer VALUES (1, 0, 0, zeroblob(32));
+
+-- An event comes right after the last one, or not at all.
+CREATE TRIGGER events_come_in_order AFTER INSERT ON events
+BEGIN
+    UPDATE writer SET seq = NEW.seq, digest = NEW.digest WHERE seq = NEW.seq - 1;
+    SELECT RAISE(ABORT, 'the log goes on elsewhere: another writer was here') WHERE changes() = 0;
+END;

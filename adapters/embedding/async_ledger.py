@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, cast
+from typing import ParamSpec, Self, TypeVar, cast
 
-from loopledger.adapters.embedding.building import Policy, rank_command, rank_slots_command
+from loopledger.adapters.embedding.building import Policy
 from loopledger.adapters.embedding.ledger import Ledger, Loop
 from loopledger.adapters.embedding.moments import Moment
-from loopledger.adapters.embedding.replies import AsyncReply, Postbox
+from loopledger.adapters.embedding.replies import AsyncReply, Outbox, Postbox
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.sqlite.async_reader import open_async_reader
 from loopledger.answers import Decision, Receipt, SlotsDecision
@@ -127,6 +127,8 @@ class AsyncLoop:
         self._ledger = ledger
         self._blocking = loop
         self._postbox = postbox
+        self._asked: Session | None = None
+        self._outbox: Outbox
 
     async def rank(
         self,
@@ -139,15 +141,15 @@ class AsyncLoop:
     ) -> Decision:
         """Choose an action, as `Loop.rank` does."""
         session = await self._session()
-        command = rank_command(
-            session.state.settings.limits,
-            context,
-            actions,
-            event_id=event_id,
-            excluded=excluded,
-            deferred=deferred,
+        command = session.rank_command(
+            context, actions, event_id=event_id, excluded=excluded, deferred=deferred
         )
         return cast("Decision", await self._ask(command, session))
+
+    async def rank_json(self, request: bytes | str) -> Decision:
+        """Choose an action for a request that comes as JSON, as `Loop.rank_json` does."""
+        session = await self._session()
+        return cast("Decision", await self._ask(session.json_command(request), session))
 
     async def rank_slots(
         self,
@@ -160,9 +162,7 @@ class AsyncLoop:
     ) -> SlotsDecision:
         """Choose an action for each slot, as `Loop.rank_slots` does."""
         session = await self._session()
-        command = rank_slots_command(
-            session.state.settings.limits, context, actions, slots, event_id=event_id, deferred=deferred
-        )
+        command = session.rank_slots_command(context, actions, slots, event_id=event_id, deferred=deferred)
         return cast("SlotsDecision", await self._ask(command, session))
 
     async def reward(
@@ -238,9 +238,12 @@ class AsyncLoop:
     async def _ask(self, command: Command, session: Session | None = None) -> Answer:
         while True:
             session = session or await self._session()
+            if session is not self._asked:
+                self._asked = session
+                self._outbox = Outbox(self._postbox.loop, session.inbox)
             reply = AsyncReply(self._postbox)
+            self._outbox.put(command, reply)
             try:
-                session.inbox.submit(command, reply)
                 return await reply.future
             except LoopStopped:
                 if not session.retired:  # else it was closed to make room, and is opened again

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from loopledger.adapters.embedding.chores import Chores
-from loopledger.adapters.place import Place, in_folder, in_memory
 from loopledger.adapters.embedding.session import Session
+from loopledger.adapters.place import Place, in_folder, in_memory
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.clock import Clock
 from loopledger.errors import Conflict, InvalidRequest, LoopledgerError, LoopStopped, NotFound

@@ -1,13 +1,12 @@
 """The blocking face of the Python API."""
 
-import atexit
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from loopledger.adapters.embedding.building import Policy, as_policy, rank_command, rank_slots_command
+from loopledger.adapters.embedding.building import Policy, as_policy
 from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.view import LoopView
@@ -148,15 +147,25 @@ class Loop(LoopView):
             Overloaded: Too many commands wait.
 
         """
-        limits = self.settings.limits
-        return cast(
-            "Decision",
-            self._ask(
-                rank_command(
-                    limits, context, actions, event_id=event_id, excluded=excluded, deferred=deferred
-                )
-            ),
+        command = self._session().rank_command(
+            context, actions, event_id=event_id, excluded=excluded, deferred=deferred
         )
+        return cast("Decision", self._ask(command))
+
+    def rank_json(self, request: bytes | str) -> Decision:
+        """Choose an action for a request that comes as JSON, in the form of Personalizer's Rank.
+
+        It does what `rank` does and takes less time: the features are checked, not taken apart.
+
+        Args:
+            request: ``contextFeatures``, ``actions`` (each with ``id`` and ``features``) and, if
+                wanted, ``excludedActions``, ``eventId`` and ``deferActivation``.
+
+        Raises:
+            InvalidRequest: It is not JSON, or names the field that cannot be used.
+
+        """
+        return cast("Decision", self._ask(self._session().json_command(request)))
 
     def rank_slots(
         self,
@@ -171,13 +180,10 @@ class Loop(LoopView):
 
         The loop's policy must have ``--ccb_explore_adf``. Arguments and errors are those of `rank`.
         """
-        limits = self.settings.limits
-        return cast(
-            "SlotsDecision",
-            self._ask(
-                rank_slots_command(limits, context, actions, slots, event_id=event_id, deferred=deferred)
-            ),
+        command = self._session().rank_slots_command(
+            context, actions, slots, event_id=event_id, deferred=deferred
         )
+        return cast("SlotsDecision", self._ask(command))
 
     def reward(
         self, event_id: str, value: float, *, slot: str | None = None, key: str | None = None

@@ -4,7 +4,11 @@ import asyncio
 from collections import deque
 from queue import SimpleQueue
 
+from loopledger.actor import BATCH, Inbox, Request
+from loopledger.commands import Command
+from loopledger.errors import LoopledgerError
 from loopledger.facts import Answer
+from loopledger.loop import Prepared
 
 
 class BlockingReply:
@@ -56,6 +60,37 @@ class Postbox:
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+
+class Outbox:
+    """Gathers what the coroutines of one event loop ask of one loop, and sends it with one message.
+
+    Coroutines that wake together ask together: so a message costs them all what it would cost
+    one, and the two threads do not fight for the interpreter's lock over every single one.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, inbox: Inbox) -> None:
+        self._loop = loop
+        self._inbox = inbox
+        self._requests: list[Request] = []
+
+    def put(self, command: Command | Prepared, reply: "AsyncReply") -> None:
+        """Send a command with the next message."""
+        if not self._requests:
+            self._loop.call_soon(self._send)
+        self._requests.append(Request(command, reply))
+        if len(self._requests) >= BATCH:
+            self._send()
+
+    def _send(self) -> None:
+        requests, self._requests = self._requests, []
+        if not requests:
+            return
+        try:
+            self._inbox.submit(requests)
+        except LoopledgerError as error:
+            for request in requests:
+                request.reply.deliver(error)
 
 
 class AsyncReply:

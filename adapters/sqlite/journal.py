@@ -2,6 +2,8 @@
 
 import sqlite3
 from collections.abc import Sequence
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from loopledger.adapters.sqlite.connection import connect_writer
@@ -12,8 +14,12 @@ from loopledger.chain import Record
 from loopledger.errors import LogDamaged, LoopInUse
 
 _CHECKPOINT_BYTES = 8 * 1_048_576
-_INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, 0, CAST(? AS TEXT), ?)"
-_ADVANCE = "UPDATE writer SET seq = ?, digest = ? WHERE epoch = ?"
+_ROW = "(?, ?, ?, ?, 0, CAST(? AS TEXT), ?)"
+_ROWS = 128
+_APPEND = """
+    INSERT INTO events (seq, at, kind, event_id, codec, body, digest)
+    SELECT * FROM (VALUES {rows}) WHERE (SELECT epoch FROM writer) = ?
+"""
 
 
 class SqliteJournal(SqliteReader):
@@ -58,20 +64,15 @@ class SqliteJournal(SqliteReader):
             LoopInUse: Another writer has taken over.
 
         """
-        last = records[-1]
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
         try:
-            self._connection.executemany(_INSERT, records)
-            if execute(_ADVANCE, (last.seq, last.digest, self._epoch)).rowcount != 1:
-                raise LoopInUse("another writer has taken over this loop")
-            execute("COMMIT")
-        except BaseException as error:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
-            if isinstance(error, sqlite3.IntegrityError):
-                raise LoopInUse("another writer has taken over this loop") from error
-            raise
+            if len(records) <= _ROWS:
+                # One statement is a transaction by itself. It lets go of the interpreter's lock
+                # once; under load getting it back is what a commit costs.
+                self._insert(records)
+            else:
+                self._insert_many(records)
+        except sqlite3.IntegrityError as error:
+            raise LoopInUse("another writer has taken over this loop") from error
         self._since_checkpoint += sum(len(record.body) for record in records) + 4096
         if self._since_checkpoint >= _CHECKPOINT_BYTES:
             self._checkpoint("PASSIVE")
@@ -82,6 +83,22 @@ class SqliteJournal(SqliteReader):
             self._connection.close()
         finally:
             self._lock.release()
+
+    def _insert_many(self, records: Sequence[Record]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for start in range(0, len(records), _ROWS):
+                self._insert(records[start : start + _ROWS])
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _insert(self, records: Sequence[Record]) -> None:
+        values = [*chain.from_iterable(records), self._epoch]
+        if self._connection.execute(_append(len(records)), values).rowcount != len(records):
+            raise LoopInUse("another writer has taken over this loop")
 
     def _take_over(self) -> int:
         execute = self._connection.execute
@@ -104,3 +121,8 @@ class SqliteJournal(SqliteReader):
         """Move what was committed from the write-ahead log into the database; it raises what goes wrong."""
         self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
         self._since_checkpoint = 0
+
+
+@cache
+def _append(rows: int) -> str:
+    return _APPEND.format(rows=", ".join([_ROW] * rows))

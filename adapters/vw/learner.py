@@ -1,7 +1,9 @@
 """VowpalWabbit as the loop's learning engine."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import pylibvw
 
 from loopledger.adapters.vw.arguments import engine
 from loopledger.adapters.vw.scorer import VwScorer
@@ -10,7 +12,7 @@ from loopledger.adapters.vw.workers import Workers
 from loopledger.context import build_context, with_tags
 from loopledger.learner import Folded
 from loopledger.policy import LearningPolicy
-from loopledger.request import Action, Slot, read_slots
+from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits
 
 
@@ -26,6 +28,10 @@ class VwLearner:
     def __init__(self, workers: int | None = None, patience: float = 60.0) -> None:
         self._workers = Workers(workers or os.cpu_count() or 1, patience)
         self._engine = engine()
+        # VowpalWabbit hashes names with the function that seeds draws; its own takes a twentieth
+        # of the time that Python needs.
+        self._hasher = pylibvw.vw(["--hash", "all", "--bit_precision", "8", "--quiet", "--no_stdin"])
+        self.hash_id: Callable[[str], int] = self._hasher.hash_space
 
     @property
     def engine(self) -> str:
@@ -43,13 +49,11 @@ class VwLearner:
 
     def probe(self, policy: LearningPolicy, model: bytes | None = None) -> None:
         """Try a policy, and a model from outside, in a worker process."""
-        limits = Limits()
-        actions = [Action("a", {"x": 1}), Action("b", {"x": 2})]
-        if policy.multi_slot:
-            slots = read_slots([Slot("s"), Slot("t")], ["a", "b"], limits)
-            context = with_tags(build_context({"x": 1}, actions, limits, slots), ["s", "t"])
-        else:
-            context = build_context({"x": 1}, actions, limits)
+        limits, ids, features = Limits(), ["a", "b"], [{"x": 1}, {"x": 2}]
+        slots = read_slots([Slot("s"), Slot("t")], ids, limits) if policy.multi_slot else None
+        context = build_context({"x": 1}, ids, features, limits, slots)
+        if slots:
+            context = with_tags(context, ["s", "t"])
         self._workers.ask(Probe(policy, model, context, expected=2))
 
     def close(self) -> None:

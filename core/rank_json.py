@@ -1,0 +1,55 @@
+"""Rank requests as JSON, in the form in which Personalizer's clients send them."""
+
+import msgspec
+from msgspec.structs import replace
+
+from loopledger.errors import InvalidRequest
+
+_NOTHING = msgspec.Raw(b"[]")
+
+
+class JsonAction(msgspec.Struct, frozen=True, gc=False):
+    """An action of a JSON request; its features stay JSON."""
+
+    id: str
+    features: msgspec.Raw = _NOTHING
+
+
+class JsonRank(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """The body of a Rank: ``contextFeatures``, ``actions``, ``excludedActions``, ``eventId``, ``deferActivation``."""
+
+    actions: list[JsonAction]
+    context_features: msgspec.Raw = _NOTHING
+    excluded_actions: tuple[str, ...] | None = None
+    event_id: str | None = None
+    defer_activation: bool | None = False
+
+
+_decoder = msgspec.json.Decoder(JsonRank)
+
+
+def read_rank(body: bytes | str) -> JsonRank:
+    """Return a Rank request from its JSON; unknown fields are passed over.
+
+    Raises:
+        InvalidRequest: It is not JSON, or a field has a wrong type.
+
+    """
+    try:
+        read = _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest("request", str(error)) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise InvalidRequest("request", f"is not JSON: {error}") from None
+    if "\\" in body if isinstance(body, str) else b"\\" in body:
+        # An escaped name could be any name, even one that must be left out.
+        return _unescaped(read)
+    return read
+
+
+def _unescaped(read: JsonRank) -> JsonRank:
+    def plain(features: msgspec.Raw) -> msgspec.Raw:
+        return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(features)))
+
+    actions = [JsonAction(action.id, plain(action.features)) for action in read.actions]
+    return replace(read, actions=actions, context_features=plain(read.context_features))
