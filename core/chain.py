@@ -7,9 +7,9 @@ bytes. The body enters as its hash only, so that a body can be erased and the ch
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import astuple
 
 from loopledger.errors import LogDamaged
 from loopledger.events import Event, encode
@@ -20,7 +20,7 @@ GENESIS = bytes(32)
 _encode_header = msgspec.json.Encoder().encode
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One row of a log.
 
     Attributes:
@@ -41,7 +41,7 @@ class Record(NamedTuple):
     digest: bytes
 
 
-class Head(NamedTuple):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """How far a log goes; an empty one goes to ``Head()``."""
 
     seq: int = 0
@@ -87,7 +87,7 @@ def check(records: Iterable[Record], head: Head) -> Iterator[Record]:
             raise LogDamaged(f"event {head.seq + 1} is missing: event {record.seq} follows", head.seq + 1)
         if record.at < head.at:
             raise LogDamaged(f"event {record.seq} is dated before the one it follows", record.seq)
-        if record.digest != _digest(head.digest, *record[:5]):
+        if record.digest != _digest(head.digest, *astuple(record)[:5]):
             raise LogDamaged(f"event {record.seq} ({record.kind}) is not what was recorded", record.seq)
         yield record
         head = head_of(record)

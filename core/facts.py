@@ -1,6 +1,8 @@
 """What deciding may know beside the state, and what it comes to."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.chain import Record
@@ -54,7 +56,7 @@ class Facts(Protocol):
         ...
 
 
-class Decided(NamedTuple):
+class Decided(msgspec.Struct, frozen=True, gc=False):
     """What a command comes to.
 
     Attributes:

@@ -6,7 +6,6 @@ answer; what fails at the commit stops the loop, and nothing of the batch is ans
 
 from collections.abc import Sequence
 from hashlib import sha256
-from itertools import groupby
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -28,6 +27,10 @@ from loopledger.replay import rebuild, version_event
 from loopledger.state import State, replay
 
 _TAIL = 256
+
+
+Traffic = Rank | RankSlots | Reward | Activate
+"""The commands that change nothing about how the loop works."""
 
 
 class Prepared(NamedTuple):
@@ -104,11 +107,15 @@ class Loop:
         """
         self._sound = False
         answers: list[Answer | Exception] = []
-        for is_traffic, together in groupby(commands, key=_is_traffic):
-            if is_traffic:
-                answers += self._serve(list(together))  # type: ignore[arg-type]
+        traffic: list[Traffic] = []
+        for command in commands:
+            if isinstance(command, Traffic):
+                traffic.append(command)
             else:
-                answers += [self._control(command) for command in together]
+                answers += self._serve(traffic)
+                traffic = []
+                answers.append(self._control(command))
+        answers += self._serve(traffic)
         self._sound = True
         return answers
 
@@ -121,7 +128,9 @@ class Loop:
             self._keep_state()
         self._journal.close()
 
-    def _serve(self, commands: list[Rank | RankSlots | Reward | Activate]) -> list[Answer | Exception]:
+    def _serve(self, commands: list[Traffic]) -> list[Answer | Exception]:
+        if not commands:
+            return []
         named = [
             command.event_id
             for command in commands
@@ -232,7 +241,3 @@ class Loop:
             model = rebuild(self._journal, self._learner, version, self._checkpoints)
             self._keep_model(version, model)
         return self._learner.scorer(event.policy, model)
-
-
-def _is_traffic(command: object) -> bool:
-    return isinstance(command, Rank | Reward | Activate | RankSlots)

@@ -6,7 +6,8 @@ every decision can be computed again (promise P4).
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from loopledger.draw import float32, float32s, sample
 from loopledger.errors import LearnerFailed
@@ -16,7 +17,7 @@ from loopledger.settings import LearningMode
 _TOLERANCE = 1e-4
 
 
-class Ranking(NamedTuple):
+class Ranking(msgspec.Struct, frozen=True, gc=False):
     """Positions of actions, the chosen one first, with the probabilities that they were drawn from."""
 
     ranked: tuple[int, ...]

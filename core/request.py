@@ -114,20 +114,24 @@ def check_ids(field: str, ids: Sequence[object], limits: Limits) -> None:
         InvalidRequest: Names the id at fault.
 
     """
-    try:
-        plain = "".join(ids).isprintable()  # type: ignore[arg-type]
-    except TypeError:
-        plain = False
-    if plain:
-        lengths = [len(name) for name in ids]  # type: ignore[arg-type]
-        if min(lengths) > 0 and max(lengths) <= limits.id_length and len(set(ids)) == len(ids):
-            return
+    if _look_fine(ids, limits.id_length):
+        return
     seen: set[object] = set()
     for position, name in enumerate(ids):
         check_id(field.format(position), name, limits)
         if name in seen:
             raise InvalidRequest(field.format(position), "is used twice: an answer could not tell them apart")
         seen.add(name)
+
+
+def _look_fine(ids: Sequence[Any], longest: int) -> bool:
+    """Tell quickly whether all ids are fine; if not, somebody has to look for the one that is not."""
+    try:
+        together = "".join(ids)
+    except TypeError:
+        return False
+    short = len(together) <= longest or max(map(len, ids)) <= longest
+    return short and together.isprintable() and "" not in ids and len(set(ids)) == len(ids)
 
 
 def read_slots(slots: Slots, ids: Sequence[str], limits: Limits) -> list[tuple[Slot, SlotTerms]]:

@@ -8,10 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar, cast
 
-from loopledger.adapters.embedding.building import Policy
+from loopledger.adapters.embedding.building import (
+    Policy,
+    json_command,
+    rank_command,
+)
 from loopledger.adapters.embedding.ledger import Ledger, Loop
 from loopledger.adapters.embedding.moments import Moment
-from loopledger.adapters.embedding.replies import AsyncReply, Outbox, Postbox
+from loopledger.adapters.embedding.replies import Outbox
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.sqlite.async_reader import open_async_reader
 from loopledger.answers import Decision, Receipt, SlotsDecision
@@ -55,7 +59,6 @@ class AsyncLedger:
         # What takes long waits in threads of its own, so that the program's default ones stay free.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="loopledger-async")
         self._ledger: Ledger | None = None
-        self._postbox: Postbox | None = None
 
     async def create(
         self, name: str, *, policy: Policy | None = None, settings: Settings | None = None
@@ -105,11 +108,9 @@ class AsyncLedger:
         return await running.run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     def _loop(self, loop: Loop) -> "AsyncLoop":
-        assert self._postbox is not None
-        return AsyncLoop(self, loop, self._postbox)
+        return AsyncLoop(self, loop)
 
     async def __aenter__(self) -> Self:
-        self._postbox = Postbox(asyncio.get_running_loop())
         self._ledger = await self.run(self._open)
         return self
 
@@ -122,11 +123,11 @@ class AsyncLedger:
 class AsyncLoop:
     """A learning loop; the methods are those of `Loop`."""
 
-    def __init__(self, ledger: AsyncLedger, loop: Loop, postbox: Postbox) -> None:
+    def __init__(self, ledger: AsyncLedger, loop: Loop) -> None:
         self.name = loop.name
         self._ledger = ledger
         self._blocking = loop
-        self._postbox = postbox
+        self._peek = partial(ledger.ledger.directory.peek, loop.name)
         self._asked: Session | None = None
         self._outbox: Outbox
 
@@ -140,16 +141,16 @@ class AsyncLoop:
         deferred: bool = False,
     ) -> Decision:
         """Choose an action, as `Loop.rank` does."""
-        session = await self._session()
-        command = session.rank_command(
-            context, actions, event_id=event_id, excluded=excluded, deferred=deferred
-        )
+        session = self._peek() or await self._session()
+        named = session.ids.named(event_id, session.limits)
+        command = rank_command(session.limits, named, context, actions, excluded, deferred)
         return cast("Decision", await self._ask(command, session))
 
     async def rank_json(self, request: bytes | str) -> Decision:
         """Choose an action for a request that comes as JSON, as `Loop.rank_json` does."""
-        session = await self._session()
-        return cast("Decision", await self._ask(session.json_command(request), session))
+        session = self._peek() or await self._session()
+        command = json_command(session.limits, session.ids, request)
+        return cast("Decision", await self._ask(command, session))
 
     async def rank_slots(
         self,
@@ -161,7 +162,7 @@ class AsyncLoop:
         deferred: bool = False,
     ) -> SlotsDecision:
         """Choose an action for each slot, as `Loop.rank_slots` does."""
-        session = await self._session()
+        session = self._peek() or await self._session()
         command = session.rank_slots_command(context, actions, slots, event_id=event_id, deferred=deferred)
         return cast("SlotsDecision", await self._ask(command, session))
 
@@ -232,19 +233,16 @@ class AsyncLoop:
                 yield entry(record)
 
     async def _session(self) -> Session:
-        directory = self._ledger.ledger.directory
-        return directory.peek(self.name) or await self._ledger.run(directory.get, self.name)
+        return await self._ledger.run(self._ledger.ledger.directory.get, self.name)
 
     async def _ask(self, command: Command, session: Session | None = None) -> Answer:
         while True:
-            session = session or await self._session()
+            session = session or self._peek() or await self._session()
             if session is not self._asked:
                 self._asked = session
-                self._outbox = Outbox(self._postbox.loop, session.inbox)
-            reply = AsyncReply(self._postbox)
-            self._outbox.put(command, reply)
+                self._outbox = Outbox(asyncio.get_running_loop(), session.inbox)
             try:
-                return await reply.future
+                return await self._outbox.put(command)
             except LoopStopped:
                 if not session.retired:  # else it was closed to make room, and is opened again
                     raise

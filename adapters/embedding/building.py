@@ -2,13 +2,27 @@
 
 import os
 from collections.abc import Iterable
-from itertools import islice
+from itertools import count
 
+from loopledger.clock import Clock
 from loopledger.commands import Rank, RankSlots
 from loopledger.context import build_context
 from loopledger.policy import LearningPolicy, policy_from
-from loopledger.request import Actions, Features, Slots, check_excluded, check_id, read_actions, read_slots
+from loopledger.rank_json import read_rank
+from loopledger.request import (
+    Actions,
+    Features,
+    Slots,
+    check_actions,
+    check_excluded,
+    check_id,
+    read_actions,
+    read_slots,
+)
 from loopledger.settings import Limits
+
+Named = tuple[str, bool]
+"""A decision's id, and whether it is the caller's, so that it may be in the log already."""
 
 Policy = LearningPolicy | dict[str, str]
 """A learning policy as callers give it."""
@@ -16,11 +30,9 @@ Policy = LearningPolicy | dict[str, str]
 
 def rank_command(
     limits: Limits,
+    named: Named,
     context: Features,
     actions: Actions,
-    *,
-    event_id: str,
-    named: bool,
     excluded: Iterable[str],
     deferred: bool,
 ) -> Rank:
@@ -28,10 +40,9 @@ def rank_command(
 
     Args:
         limits: How much it may hold.
+        named: The decision's id.
         context: As the caller gives it.
         actions: As the caller gives them.
-        event_id: The caller's, or a new one.
-        named: Whether it is the caller's.
         excluded: As the caller gives them.
         deferred: Whether it counts only once it is activated.
 
@@ -40,50 +51,28 @@ def rank_command(
 
     """
     ids, features = read_actions(actions, limits)
-    return ranked_command(
-        limits,
-        context,
-        ids,
-        features,
-        event_id=event_id,
-        named=named,
-        excluded=excluded,
-        deferred=deferred,
+    return _rank_command(limits, named, context, ids, features, excluded, deferred)
+
+
+def json_command(limits: Limits, ids: "EventIds", request: bytes | str) -> Rank:
+    """Return the command for a Rank that comes as JSON.
+
+    Raises:
+        InvalidRequest: Names the field that cannot be used.
+
+    """
+    read = read_rank(request)
+    actions = check_actions(tuple([action.id for action in read.actions]), limits)
+    features: list[Features] = [action.features for action in read.actions]
+    named = ids.named(read.event_id, limits)
+    excluded = read.excluded_actions or ()
+    return _rank_command(
+        limits, named, read.context_features, actions, features, excluded, bool(read.defer_activation)
     )
 
 
-def ranked_command(
-    limits: Limits,
-    context: Features,
-    ids: tuple[str, ...],
-    features: list[Features],
-    *,
-    event_id: str,
-    named: bool,
-    excluded: Iterable[str],
-    deferred: bool,
-) -> Rank:
-    """Return the command for a Rank whose actions were read; the arguments are those of `rank_command`."""
-    if named:
-        check_id("event_id", event_id, limits)
-    left_out = check_excluded("excluded", excluded, ids) if excluded else ()
-    if left_out:
-        kept = [at for at, name in enumerate(ids) if name not in left_out]
-        body = build_context(context, [ids[at] for at in kept], [features[at] for at in kept], limits)
-    else:
-        body = build_context(context, ids, features, limits)
-    return Rank(event_id, named, body, ids, left_out, bool(deferred))
-
-
 def rank_slots_command(
-    limits: Limits,
-    context: Features,
-    actions: Actions,
-    slots: Slots,
-    *,
-    event_id: str,
-    named: bool,
-    deferred: bool,
+    limits: Limits, named: Named, context: Features, actions: Actions, slots: Slots, deferred: bool
 ) -> RankSlots:
     """Return the command for a multi-slot Rank; the arguments are those of `rank_command`.
 
@@ -94,10 +83,25 @@ def rank_slots_command(
     ids, features = read_actions(actions, limits)
     read = read_slots(slots, ids, limits)
     body = build_context(context, ids, features, limits, read)
-    terms = tuple(terms for _, terms in read)
-    if named:
-        check_id("event_id", event_id, limits)
-    return RankSlots(event_id, named, body, ids, terms, bool(deferred))
+    return RankSlots(*named, body, ids, tuple(terms for _, terms in read), bool(deferred))
+
+
+def _rank_command(
+    limits: Limits,
+    named: Named,
+    context: Features,
+    ids: tuple[str, ...],
+    features: list[Features],
+    excluded: Iterable[str],
+    deferred: bool,
+) -> Rank:
+    left_out = check_excluded("excluded", excluded, ids) if excluded else ()
+    if left_out:
+        kept = [at for at, name in enumerate(ids) if name not in left_out]
+        body = build_context(context, [ids[at] for at in kept], [features[at] for at in kept], limits)
+    else:
+        body = build_context(context, ids, features, limits)
+    return Rank(*named, body, ids, left_out, bool(deferred))
 
 
 def as_policy(policy: Policy) -> LearningPolicy:
@@ -113,25 +117,30 @@ def as_policy(policy: Policy) -> LearningPolicy:
 
 
 class EventIds:
-    """Makes event ids: 32 hexadecimal digits, those of the time first, the others random.
+    """Makes event ids: 32 hexadecimal digits, first the time, then what no other maker has, then a count.
 
     Ids that come in order are written next to each other in the log's index; random ones would
-    touch a page of it each. Random bytes are fetched in bulk, because fetching them lets go of
-    the interpreter's lock.
+    touch a page of it each.
+
+    Args:
+        clock: Tells the time.
+
     """
 
-    def __init__(self) -> None:
-        self._random = iter("")
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._maker = os.urandom(6).hex()
+        self._count = count()
 
-    def next(self, now: int) -> str:
-        """Return a new event id.
+    def named(self, event_id: str | None, limits: Limits) -> Named:
+        """Return a decision's id: the caller's, checked, or a new one.
 
-        Args:
-            now: UTC in microseconds since 1970.
+        Raises:
+            InvalidRequest: The caller's cannot be an id.
 
         """
-        digits = "".join(islice(self._random, 20))
-        if len(digits) < 20:  # noqa: PLR2004 - ten bytes
-            self._random = iter(os.urandom(5000).hex())
-            digits = "".join(islice(self._random, 20))
-        return f"{now // 1000 & 0xFFFFFFFFFFFF:012x}{digits}"
+        if event_id is None:
+            millisecond = self._clock.now() // 1000
+            return f"{millisecond:012x}{self._maker}{next(self._count) & 0xFFFFFFFF:08x}", False
+        check_id("event_id", event_id, limits)
+        return event_id, True

@@ -5,7 +5,6 @@ import re
 import shutil
 import threading
 from collections import OrderedDict
-from contextlib import suppress
 from pathlib import Path
 
 from loopledger.adapters.embedding.chores import Chores
@@ -99,8 +98,10 @@ class Directory:
         session = self._sessions.get(name)
         if session is None or not session.inbox.alive:
             return None
-        with suppress(KeyError):
+        try:
             self._sessions.move_to_end(name)
+        except KeyError:
+            return None  # it was just closed
         return session
 
     def get(self, name: str, *, afresh: bool = False) -> Session:
@@ -120,7 +121,7 @@ class Directory:
             if self._closed:
                 raise LoopStopped("the ledger is closed")
             session = self._sessions.get(name)
-            if session is not None and session.inbox.failure is not None and afresh:
+            if session is not None and session.inbox.failure is not None and (afresh or session.retired):
                 self._sessions.pop(name).close()
                 session = None
             if session is None:
@@ -153,7 +154,7 @@ class Directory:
         idle = [name for name, session in self._sessions.items() if session.inbox.waiting == 0]
         for name in idle[: max(0, len(self._sessions) + 1 - self._open_loops)]:
             session = self._sessions.pop(name)
-            session.retired = True
+            session.replaced = True
             session.close()
 
     def _create_folder(self, folder: Path, name: str, created: LoopCreated) -> None:

@@ -6,7 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from loopledger.adapters.embedding.building import Policy, as_policy
+from loopledger.adapters.embedding.building import (
+    Policy,
+    as_policy,
+    json_command,
+    rank_command,
+    rank_slots_command,
+)
 from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.view import LoopView
@@ -147,9 +153,9 @@ class Loop(LoopView):
             Overloaded: Too many commands wait.
 
         """
-        command = self._session().rank_command(
-            context, actions, event_id=event_id, excluded=excluded, deferred=deferred
-        )
+        session = self._session()
+        named = session.ids.named(event_id, session.limits)
+        command = rank_command(session.limits, named, context, actions, excluded, deferred)
         return cast("Decision", self._ask(command))
 
     def rank_json(self, request: bytes | str) -> Decision:
@@ -165,7 +171,8 @@ class Loop(LoopView):
             InvalidRequest: It is not JSON, or names the field that cannot be used.
 
         """
-        return cast("Decision", self._ask(self._session().json_command(request)))
+        session = self._session()
+        return cast("Decision", self._ask(json_command(session.limits, session.ids, request)))
 
     def rank_slots(
         self,
@@ -180,9 +187,9 @@ class Loop(LoopView):
 
         The loop's policy must have ``--ccb_explore_adf``. Arguments and errors are those of `rank`.
         """
-        command = self._session().rank_slots_command(
-            context, actions, slots, event_id=event_id, deferred=deferred
-        )
+        session = self._session()
+        named = session.ids.named(event_id, session.limits)
+        command = rank_slots_command(session.limits, named, context, actions, slots, deferred)
         return cast("SlotsDecision", self._ask(command))
 
     def reward(

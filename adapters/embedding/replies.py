@@ -1,10 +1,12 @@
 """How answers get from a loop's thread to whoever waits for them."""
 
 import asyncio
-from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
 from queue import SimpleQueue
+from typing import cast
 
-from loopledger.actor import BATCH, Inbox, Request
+from loopledger.actor import BATCH, Inbox, Letter
 from loopledger.commands import Command
 from loopledger.errors import LoopledgerError
 from loopledger.facts import Answer
@@ -19,9 +21,9 @@ class BlockingReply:
     def __init__(self) -> None:
         self._answers: SimpleQueue[Answer | Exception] = SimpleQueue()
 
-    def deliver(self, answer: Answer | Exception) -> None:
+    def deliver(self, answers: Sequence[Answer | Exception]) -> None:
         """Hand over the answer."""
-        self._answers.put(answer)
+        self._answers.put(answers[0])
 
     def wait(self) -> Answer:
         """Return the answer, or raise the error."""
@@ -31,29 +33,30 @@ class BlockingReply:
         return answer
 
 
-class Postbox:
-    """Brings answers into one asyncio event loop, a whole batch with one wake-up."""
+class AsyncReply:
+    """Answers that coroutines of one event loop wait for; a whole letter's come with one wake-up.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self._post: deque[tuple[asyncio.Future[Answer], Answer | Exception]] = deque()
-        self._called = False
+    Args:
+        loop: The event loop.
+        futures: One for each command of the letter.
 
-    def put(self, future: "asyncio.Future[Answer]", answer: Answer | Exception) -> None:
-        """Leave an answer; may be called from any thread."""
-        self._post.append((future, answer))
-        if not self._called:
-            self._called = True
-            try:
-                self.loop.call_soon_threadsafe(self._empty)
-            except RuntimeError:
-                self._called = False  # the event loop is closed: nobody waits any more
+    """
 
-    def _empty(self) -> None:
-        # First this, then the emptying: an answer that comes in between calls again.
-        self._called = False
-        while self._post:
-            future, answer = self._post.popleft()
+    __slots__ = ("_futures", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, futures: "list[asyncio.Future[Answer]]") -> None:
+        self._loop = loop
+        self._futures = futures
+
+    def deliver(self, answers: Sequence[Answer | Exception]) -> None:
+        """Hand over the answers; called in the actor's thread."""
+        # A closed event loop has nobody left who waits.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.settle, answers)
+
+    def settle(self, answers: Sequence[Answer | Exception]) -> None:
+        """Hand over the answers; called in the event loop's own thread."""
+        for future, answer in zip(self._futures, answers, strict=True):
             if future.done():
                 continue  # the caller has given up; the event is in the log all the same
             if isinstance(answer, Exception):
@@ -63,45 +66,41 @@ class Postbox:
 
 
 class Outbox:
-    """Gathers what the coroutines of one event loop ask of one loop, and sends it with one message.
+    """Gathers what the coroutines of one event loop ask of one loop, and sends it in one letter.
 
-    Coroutines that wake together ask together: so a message costs them all what it would cost
-    one, and the two threads do not fight for the interpreter's lock over every single one.
+    Coroutines that wake together ask together: so a letter costs them all what it would cost
+    one, and the two threads do not fight for the interpreter's lock over every command.
+
+    Args:
+        loop: The event loop.
+        inbox: Of the loop that is asked.
+
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, inbox: Inbox) -> None:
         self._loop = loop
         self._inbox = inbox
-        self._requests: list[Request] = []
+        self._commands: list[Command | Prepared] = []
+        self._futures: list[asyncio.Future[Answer]] = []
 
-    def put(self, command: Command | Prepared, reply: "AsyncReply") -> None:
-        """Send a command with the next message."""
-        if not self._requests:
+    def put(self, command: Command | Prepared) -> "asyncio.Future[Answer]":
+        """Send a command with the next letter, and return its answer to come."""
+        commands = self._commands
+        if not commands:
             self._loop.call_soon(self._send)
-        self._requests.append(Request(command, reply))
-        if len(self._requests) >= BATCH:
+        commands.append(command)
+        future = self._loop.create_future()
+        self._futures.append(future)
+        if len(commands) >= BATCH:
             self._send()
+        return future
 
     def _send(self) -> None:
-        requests, self._requests = self._requests, []
-        if not requests:
+        if not self._commands:
             return
+        letter = Letter(self._commands, AsyncReply(self._loop, self._futures))
+        self._commands, self._futures = [], []
         try:
-            self._inbox.submit(requests)
+            self._inbox.submit(letter)
         except LoopledgerError as error:
-            for request in requests:
-                request.reply.deliver(error)
-
-
-class AsyncReply:
-    """An answer that a coroutine waits for."""
-
-    __slots__ = ("_postbox", "future")
-
-    def __init__(self, postbox: Postbox) -> None:
-        self._postbox = postbox
-        self.future: asyncio.Future[Answer] = postbox.loop.create_future()
-
-    def deliver(self, answer: Answer | Exception) -> None:
-        """Hand over the answer; called in the loop's own thread."""
-        self._postbox.put(self.future, answer)
+            cast("AsyncReply", letter.reply).settle([error] * len(letter.commands))

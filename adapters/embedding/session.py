@@ -1,28 +1,22 @@
 """A loop that is open: its actor, its trainer, and its next automatic training."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 
-from loopledger.actor import Inbox, Request
-from loopledger.adapters.embedding.building import (
-    EventIds,
-    rank_command,
-    rank_slots_command,
-    ranked_command,
-)
+from loopledger.actor import Inbox, Letter
+from loopledger.adapters.embedding.building import EventIds
 from loopledger.adapters.embedding.chores import Chores
 from loopledger.adapters.embedding.replies import BlockingReply
 from loopledger.adapters.place import Place
 from loopledger.clock import SECOND, Clock, SimulatedClock
-from loopledger.commands import Command, Rank, RankSlots
+from loopledger.commands import Command
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LoopledgerError, LoopStopped
 from loopledger.facts import Answer
 from loopledger.learner import Learner
 from loopledger.loop import Loop, Prepared
-from loopledger.rank_json import read_rank
-from loopledger.request import Actions, Features, Slots, check_actions
+from loopledger.settings import Limits
 from loopledger.state import State
 from loopledger.trainer import Trainer
 
@@ -42,7 +36,7 @@ class Session:
         LoopledgerError: The loop cannot be opened.
 
     Attributes:
-        retired: Whether it was closed to make room for others, and may be opened again.
+        replaced: Whether it was closed to make room for others.
         last_failure: Why the last automatic training failed, if it did.
 
     """
@@ -59,8 +53,8 @@ class Session:
         self.name = name
         self.place = place
         self.learner = learner
-        self.retired = False
-        self._ids = EventIds()
+        self.replaced = False
+        self.ids = EventIds(clock)
         self.clock = clock
         self._chores = chores
         self.inbox = Inbox(lambda: Loop(place.store, learner, clock, place.checkpoints), most_waiting)
@@ -77,61 +71,26 @@ class Session:
         """The loop's state after its last batch."""
         return self.inbox.state
 
-    def rank_command(
-        self,
-        context: Features,
-        actions: Actions,
-        *,
-        event_id: str | None,
-        excluded: Iterable[str],
-        deferred: bool,
-    ) -> Rank:
-        """Return the command for a Rank; see `Loop.rank`."""
-        return rank_command(
-            self.state.settings.limits,
-            context,
-            actions,
-            event_id=self._ids.next(self.clock.now()) if event_id is None else event_id,
-            named=event_id is not None,
-            excluded=excluded,
-            deferred=deferred,
-        )
+    @property
+    def retired(self) -> bool:
+        """Whether the loop may just be opened again: nothing is wrong with it."""
+        return self.replaced or isinstance(self.inbox.failure, KeyboardInterrupt)
 
-    def json_command(self, request: bytes | str) -> Rank:
-        """Return the command for a Rank that comes as JSON; see `Loop.rank_json`."""
-        read = read_rank(request)
-        ids = tuple([action.id for action in read.actions])
-        features = [action.features for action in read.actions]
-        return ranked_command(
-            self.state.settings.limits,
-            read.context_features,
-            check_actions(ids, self.state.settings.limits),
-            features,
-            event_id=self._ids.next(self.clock.now()) if read.event_id is None else read.event_id,
-            named=read.event_id is not None,
-            excluded=read.excluded_actions or (),
-            deferred=bool(read.defer_activation),
-        )
-
-    def rank_slots_command(
-        self, context: Features, actions: Actions, slots: Slots, *, event_id: str | None, deferred: bool
-    ) -> RankSlots:
-        """Return the command for a multi-slot Rank; see `Loop.rank_slots`."""
-        return rank_slots_command(
-            self.state.settings.limits,
-            context,
-            actions,
-            slots,
-            event_id=self._ids.next(self.clock.now()) if event_id is None else event_id,
-            named=event_id is not None,
-            deferred=deferred,
-        )
+    @property
+    def limits(self) -> Limits:
+        """How much a request may hold."""
+        return self.inbox.state.settings.limits
 
     def ask(self, command: Command | Prepared) -> Answer:
         """Send a command and wait for its answer."""
-        reply = BlockingReply()
-        self.inbox.submit([Request(command, reply)])
-        return reply.wait()
+        answers = self.inbox.ask_at_once([command])
+        if answers is None:
+            reply = BlockingReply()
+            self.inbox.submit(Letter([command], reply))
+            return reply.wait()
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return answers[0]
 
     def train(self) -> list[int]:
         """Train now, as `Trainer.train` says."""

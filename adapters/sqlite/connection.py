@@ -6,7 +6,9 @@ from pathlib import Path
 APPLICATION_ID = 0x4C4F4F50
 """Marks a SQLite file as a loopledger log ("LOOP")."""
 
-_PAGE_SIZE = 8192
+PAGE_SIZE = 8192
+"""Bytes of a database page: a few decisions fit on one, and a commit does not write much more than it must."""
+
 _BUSY_SECONDS = 5.0
 
 
@@ -19,7 +21,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         for pragma in (
-            f"page_size = {_PAGE_SIZE}",
+            f"page_size = {PAGE_SIZE}",
             "journal_mode = WAL",
             "synchronous = FULL",
             "fullfsync = ON",  # on macOS a plain fsync stops at the drive's cache
