@@ -78,8 +78,7 @@ class Directory:
         """Return the names of the loops, in order."""
         if self._folder is None:
             return sorted(self._memory)
-        found = (path.parent.name for path in self._folder.glob("*/log.db"))
-        return sorted(name for name in found if _NAME.fullmatch(name))
+        return loop_names(self._folder)
 
     def place(self, name: str) -> Place:
         """Return where a loop is kept.
@@ -177,6 +176,12 @@ class Directory:
         if self._folder is None:
             return self._memory.setdefault(name, in_memory())
         return in_folder(self._folder / name)
+
+
+def loop_names(folder: Path) -> list[str]:
+    """Return the names of the loops in a data folder, in order."""
+    found = (path.parent.name for path in folder.glob("*/log.db"))
+    return sorted(name for name in found if _NAME.fullmatch(name))
 
 
 def check_name(name: str) -> None:

@@ -23,6 +23,7 @@ from loopledger.clock import Clock
 from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, ResetModel, Reward
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopStopped
 from loopledger.facts import Answer
+from loopledger.replay import Progress
 from loopledger.request import Actions, Features, Slots
 from loopledger.settings import Settings, check_settings
 
@@ -244,14 +245,17 @@ class Loop(LoopView):
         self._session().schedule()
         return settings
 
-    def train(self) -> list[int]:
+    def train(self, progress: Progress | None = None) -> list[int]:
         """Learn every decision whose window has closed, and return the versions that were made.
+
+        Args:
+            progress: Is told of decisions learned in this step, and of how many it has.
 
         Raises:
             LearnerFailed: The engine refused, died or hung; the loop goes on with what it has.
 
         """
-        return self._session().train()
+        return self._session().train(progress)
 
     def publish(self, version: int) -> Receipt:
         """Let decisions use a version. After going back to an older one, training goes on unpublished.

@@ -16,6 +16,7 @@ from loopledger.errors import LoopledgerError, LoopStopped
 from loopledger.facts import Answer
 from loopledger.learner import Learner
 from loopledger.loop import Loop, Prepared
+from loopledger.replay import Progress
 from loopledger.settings import Limits
 from loopledger.state import State
 from loopledger.trainer import Trainer
@@ -92,9 +93,9 @@ class Session:
             raise answers[0]
         return answers[0]
 
-    def train(self) -> list[int]:
+    def train(self, progress: Progress | None = None) -> list[int]:
         """Train now, as `Trainer.train` says."""
-        return self.trainer.train(lambda: self.state.settings.checkpoint_interval)
+        return self.trainer.train(lambda: self.state.settings.checkpoint_interval, progress)
 
     def schedule(self, already_waited: float = 0.0) -> None:
         """Set the time of the next automatic training anew.

@@ -1,0 +1,62 @@
+"""`loopledger create`: make a loop."""
+
+import tomllib
+from pathlib import Path
+
+import click
+import msgspec
+
+from loopledger.adapters.cli.output import as_json, print_json
+from loopledger.adapters.embedding.ledger import Ledger
+from loopledger.adapters.ready import default_policy, ready_policies, ready_policy
+from loopledger.errors import InvalidRequest
+from loopledger.policy import LearningPolicy, policy_from
+from loopledger.settings import Settings, settings_from
+
+
+@click.command
+@click.argument("name")
+@click.option("--policy", help="A ready policy's name (see `loopledger policies`) or a policy file.")
+@click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file like config/default.toml.",
+)
+@as_json
+@click.pass_obj
+def command(data: Path, name: str, policy: str | None, settings_file: Path | None, json_: bool) -> None:
+    """Make the loop NAME."""
+    chosen = default_policy() if policy is None else read_policy(policy)
+    settings = Settings() if settings_file is None else _read_settings(settings_file)
+    with Ledger(data) as ledger:
+        ledger.create(name, policy=chosen, settings=settings)
+    if json_:
+        print_json({"loop": name, "policy": chosen, "settings": settings})
+    else:
+        click.echo(f"made {data / name}, which learns by “{chosen.name}”: {chosen.arguments}")
+
+
+def read_policy(policy: str) -> LearningPolicy:
+    """Return a ready policy by its name, or one from a file.
+
+    Raises:
+        InvalidRequest: It is neither, or not allowed.
+
+    """
+    if policy in ready_policies():
+        return ready_policy(policy)
+    try:
+        return policy_from(msgspec.json.decode(Path(policy).read_bytes()))
+    except (OSError, msgspec.DecodeError) as error:
+        raise InvalidRequest(
+            "policy", f"must be the name of a ready policy or a policy file in JSON: {error}"
+        ) from None
+
+
+def _read_settings(path: Path) -> Settings:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest("settings", f"cannot be read: {error}") from None
+    return settings_from(values.get("settings", values))

@@ -1,0 +1,33 @@
+"""The data folder as commands see it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from loopledger.adapters.embedding.directory import loop_names
+from loopledger.adapters.embedding.view import LoopView
+from loopledger.adapters.place import in_folder
+from loopledger.adapters.vw.learner import VwLearner
+from loopledger.errors import NotFound
+
+
+@contextmanager
+def views(data: Path, names: tuple[str, ...]) -> Iterator[list[LoopView]]:
+    """Yield views of some loops, or of all if none is named; they may be open elsewhere.
+
+    Raises:
+        NotFound: There is no such loop, or no data folder.
+
+    """
+    known = loop_names(data)
+    if not known and not names:
+        raise NotFound(f"there is no loop in {data}: `loopledger create` makes one, and --data says where")
+    for name in names:
+        if name not in known:
+            there = f"there are {', '.join(known)}" if known else "there is none"
+            raise NotFound(f"there is no loop {name!r} in {data}; {there}")
+    learner = VwLearner()
+    try:
+        yield [LoopView(name, in_folder(data / name), learner) for name in names or known]
+    finally:
+        learner.close()

@@ -1,0 +1,70 @@
+"""`loopledger log`: the events of a loop."""
+
+from itertools import islice
+from pathlib import Path
+
+import click
+import msgspec
+
+from loopledger.adapters.cli.folder import views
+from loopledger.adapters.cli.output import as_json
+from loopledger.adapters.embedding.moments import text
+from loopledger.reports import Entry
+
+
+@click.command
+@click.argument("loop")
+@click.option("--kind", "kinds", multiple=True, help="Only events of this kind; may be given several times.")
+@click.option("--event-id", help="Only events of this decision.")
+@click.option("--first", type=click.IntRange(1), default=1, help="Begin with this seq.")
+@click.option("--last", type=click.IntRange(1), help="End with this seq.")
+@click.option("--limit", type=click.IntRange(1), help="Print at most so many events.")
+@as_json
+@click.pass_obj
+def command(
+    data: Path,
+    loop: str,
+    *,
+    kinds: tuple[str, ...],
+    event_id: str | None,
+    first: int,
+    last: int | None,
+    limit: int | None,
+    json_: bool,
+) -> None:
+    """Print the events of LOOP in their order; with --json, one JSON object a line."""
+    with views(data, (loop,)) as (view,):
+        entries = view.log(first=first, last=last, kinds=kinds or None, event_id=event_id)
+        for entry in islice(entries, limit):
+            click.echo(msgspec.json.encode(entry) if json_ else _line(entry))
+
+
+def _line(entry: Entry) -> str:
+    body = msgspec.json.decode(entry.body)
+    return f"{entry.seq:>8}  {text(entry.at)}  {entry.kind:<15} {entry.event_id or '':<32}  {_gist(body)}".rstrip()
+
+
+def _gist(body: dict[str, object]) -> str:
+    """Return what matters of an event in a few words."""
+    match body:
+        case {
+            "kind": "Ranked",
+            "chosen": chosen,
+            "probabilities": [probability, *_],
+            "model_version": version,
+        }:
+            deferred = ", deferred" if body.get("deferred") else ""
+            return f"{chosen} ({probability:.3f}, model {version}{deferred})"
+        case {"kind": "SlotsRanked", "slots": list(slots), "model_version": version}:
+            chosen_all = ", ".join(f"{slot['slot']}: {slot['chosen']}" for slot in slots)
+            return f"{chosen_all} (model {version})"
+        case {"kind": "Rewarded", "value": value}:
+            return f"{value:g}" + (f" for {body['slot']}" if body.get("slot") else "")
+        case {"kind": "ModelTrained", "version": version, "parent": parent, "examples": examples}:
+            return f"version {version} from {parent or 'nothing'}, {examples} examples"
+        case {"kind": "ModelPublished" | "ModelImported", "version": version}:
+            return f"version {version}"
+        case {"kind": "PolicyChanged" | "LoopCreated", "policy": {"name": name}}:
+            return str(name)
+        case _:
+            return ""

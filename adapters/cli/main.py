@@ -1,0 +1,76 @@
+"""`loopledger`: the command line's front door. Each command is imported only when it is called."""
+
+import importlib
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loopledger.errors import LoopledgerError
+
+_COMMANDS = {
+    "create": "create",
+    "demo": "demo",
+    "log": "log",
+    "loops": "loops",
+    "model": "model",
+    "policies": "policies",
+    "status": "status",
+    "train": "train",
+    "verify": "verify",
+}
+
+FAILED = 3
+"""The exit code when a command could not be carried out; 2 is for a command that is not understood."""
+
+
+class Commands(click.Group):
+    """The commands by their names."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a command by its name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"loopledger.adapters.cli.{_COMMANDS[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what loopledger raises on purpose is a sentence, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except LoopledgerError as error:
+            click.secho(f"loopledger: {error}", fg="red", err=True)
+            ctx.exit(FAILED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="LOOPLEDGER_DATA",
+    default=Path("loopledger-data"),
+    show_default=True,
+    help="The data folder; LOOPLEDGER_DATA sets it too.",
+)
+@click.option("-v", "--verbose", count=True, help="Say what is going on; twice for everything.")
+@click.version_option(package_name="loopledger")
+@click.pass_context
+def main(ctx: click.Context, data: Path, verbose: int) -> None:
+    """Contextual-bandit decisions that can be shown again.
+
+    A loop is a folder in the data folder; its log.db holds every decision and all that came of it.
+
+    \b
+    Exit codes: 0 all is well, 1 verify found something, 2 the command is not understood,
+    3 the command could not be carried out.
+    """
+    ctx.obj = data
+    level = [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(message)s")

@@ -1,0 +1,57 @@
+"""`loopledger model`: write a model as it was."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from loopledger.adapters.cli.folder import views
+from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
+
+
+@click.command
+@click.argument("loop")
+@click.option("--version", type=click.IntRange(1), help="This version.")
+@click.option("--time", "moment", help="The one that answered at this time (ISO 8601).")
+@click.option("--seq", type=click.IntRange(1), help="The one that answered after this event.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; - is stdout."
+)
+@as_json
+@click.pass_obj
+def command(
+    data: Path,
+    loop: str,
+    *,
+    version: int | None,
+    moment: str | None,
+    seq: int | None,
+    out: Path | None,
+    json_: bool,
+) -> None:
+    """Write a model of LOOP: by default the one that answers now.
+
+    It is rebuilt from the log if its bytes are not kept, and compared with the log's SHA-256.
+    """
+    if sum(given is not None for given in (version, moment, seq)) > 1:
+        raise click.UsageError("give one of --version, --time and --seq")
+    with views(data, (loop,)) as (view,), progress("rebuilding") as tell:
+        model = view.model(version, time=moment, seq=seq, progress=tell)
+    if str(out) == "-":
+        sys.stdout.buffer.write(model.data)
+        return
+    path = out or Path(f"{loop}-{model.version}.vw")
+    path.write_bytes(model.data)
+    if json_:
+        print_json({**model.as_dict(), "file": str(path)})
+    else:
+        print_facts(
+            [
+                ("file", path),
+                ("version", model.version),
+                ("sha256", model.sha256),
+                ("bytes", len(model.data)),
+                ("policy", f"{model.policy.name}: {model.policy.arguments}"),
+                ("engine", model.engine),
+            ]
+        )

@@ -1,0 +1,56 @@
+"""What commands print: tables for people, JSON for programs, progress for those who wait."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+"""The option that every command has."""
+
+Tell = Callable[[int, int], None]
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one JSON document, on one line."""
+    click.echo(msgspec.json.encode(value))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under headings; numbers to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for at, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[at], int | float) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    Console().print(table)
+
+
+def print_facts(facts: Sequence[tuple[str, object]]) -> None:
+    """Print named facts, one a line."""
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+        click.echo(f"{name:<{width}}  {shown}")
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Tell]:
+    """Show a bar on the terminal while something goes on; elsewhere show nothing.
+
+    What it yields is told how much is done, and of how much.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _done, _total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

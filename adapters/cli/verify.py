@@ -1,0 +1,64 @@
+"""`loopledger verify`: does everything hold?"""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from loopledger.adapters.cli.folder import views
+from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
+from loopledger.verification import Verification
+
+_FOUND_SOMETHING = 1
+_SHOWN = 20
+
+
+@click.command
+@click.argument("loops", nargs=-1)
+@as_json
+@click.pass_context
+def command(ctx: click.Context, loops: tuple[str, ...], json_: bool) -> None:
+    """Check LOOPS, or all loops: the chain, every model version, every decision.
+
+    The exit code is 1 if anything does not hold.
+    """
+    data: Path = ctx.obj
+    found: list[Verification] = []
+    with views(data, loops) as selected:
+        for view in selected:
+            with progress(f"verifying {view.name}") as tell:
+                found.append(view.verify(tell))
+            if not json_:
+                _print(found[-1])
+    if json_:
+        print_json(
+            [{**msgspec.to_builtins(verification), "holds": verification.holds} for verification in found]
+        )
+    if not all(verification.holds for verification in found):
+        ctx.exit(_FOUND_SOMETHING)
+
+
+def _print(verification: Verification) -> None:
+    findings = verification.findings
+    facts: list[tuple[str, object]] = [
+        ("loop", verification.loop),
+        ("events", f"{findings.events:,} of {verification.head:,} chained"),
+        ("model versions", f"{findings.versions:,} rebuilt, bit for bit"),
+        ("decisions", f"{findings.decisions:,} computed again"),
+        ("chain head", verification.digest),
+        ("engine", verification.engine),
+    ]
+    if findings.foreign_versions or findings.foreign_decisions:
+        facts.append(
+            (
+                "another engine's",
+                f"{findings.foreign_versions:,} versions and {findings.foreign_decisions:,} decisions, not equal here",
+            )
+        )
+    print_facts(facts)
+    if verification.holds:
+        click.secho("everything holds", fg="green")
+        return
+    click.secho(f"{len(findings.problems):,} things do not hold; the first:", fg="red")
+    for problem in sorted(findings.problems)[:_SHOWN]:
+        click.echo(f"  {problem.what}")
