@@ -9,7 +9,7 @@ import heapq
 import random  # noqa: TID251 - the world is random, seeded; the loop is not
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from loopledger.adapters.embedding.ledger import Loop
 from loopledger.clock import SimulatedClock
@@ -55,7 +55,7 @@ def stream(passes: int, seed: int) -> list[Seen]:
         raise LoopledgerError(
             "the demo needs scikit-learn and matplotlib: pip install 'loopledger[demo]'"
         ) from None
-    digits = load_digits()
+    digits: Any = load_digits()
     shuffle = random.Random(seed)  # noqa: S311
     found: list[Seen] = []
     for number in range(passes):

@@ -1,6 +1,5 @@
 """Checkpoints in a loop's folder: `models/<version>.vw` and `state.json`. All of it may be deleted."""
 
-import os
 from pathlib import Path
 
 
@@ -52,4 +51,4 @@ def _replace(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or as it was before."""
     beside = path.with_name(path.name + ".new")
     beside.write_bytes(content)
-    os.replace(beside, path)
+    beside.replace(path)

@@ -5,6 +5,7 @@ input, one a line, and writes how far it is and what it found, one a line.
 """
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -89,25 +90,29 @@ def _converse(
 ) -> None:
     """Give one process segments, the largest first, until none is left."""
     command = [sys.executable, "-P", "-m", "loopledger.adapters.verifier", str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        while True:
-            with guard:
-                segment = waiting.pop() if waiting else None
-            if segment is None:
-                process.stdin.close()
-                return
-            process.stdin.write(msgspec.json.encode(segment) + b"\n")
-            process.stdin.flush()
-            while True:
-                line = process.stdout.readline()
-                if not line:
-                    raise LoopledgerError(f"a verifying process ended with {process.wait()}")
-                message = _message.decode(line)
-                found.put(message)
-                if isinstance(message, _Found):
-                    break
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile("rwb") as talk:
+        process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
+        theirs.close()
+        try:
+            while (segment := _take(waiting, guard)) is not None:
+                talk.write(msgspec.json.encode(segment) + b"\n")
+                talk.flush()
+                message: _Advanced | _Found = _Advanced(0)
+                while not isinstance(message, _Found):
+                    line = talk.readline()
+                    if not line:
+                        raise LoopledgerError(f"a verifying process ended with {process.wait()}")
+                    message = _message.decode(line)
+                    found.put(message)
+        finally:
+            ours.shutdown(socket.SHUT_RDWR)
+            process.wait()
+
+
+def _take(waiting: list[Segment], guard: threading.Lock) -> Segment | None:
+    with guard:
+        return waiting.pop() if waiting else None
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ if __name__ != "loopledger":
     # From the root of the sources `import core` would work too, and give a second copy of every class.
     raise ImportError(f"import loopledger, not {__name__}: install the package first (pip install -e .)")
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from loopledger.answers import Decision, RankedAction, Receipt, SlotDecision, SlotsDecision
@@ -39,12 +40,12 @@ from loopledger.settings import Limits, Settings
 from loopledger.verification import Findings, Problem, Verification
 
 if TYPE_CHECKING:
-    from loopledger.adapters.embedding.front import (  # noqa: A004 - `loopledger.open` reads well
+    from loopledger.adapters.embedding.front import (
         AsyncLedger,
         AsyncLoop,
         Ledger,
         Loop,
-        open,
+        open,  # noqa: A004 - `loopledger.open` reads well
         open_async,
         ready_policies,
         ready_policy,
@@ -93,9 +94,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Hand on the embedding adapter when it is asked for: the only line of the core that names an adapter."""
-    from importlib import import_module
-
+    """Hand on the embedding adapter when it is asked for: the one line of the core that names an adapter."""
     if name in __all__:
         return getattr(import_module("loopledger.adapters.embedding.front"), name)
     raise AttributeError(f"module 'loopledger' has no attribute {name!r}")

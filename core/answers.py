@@ -41,9 +41,9 @@ class Decision:
         probability 0. Outside Online mode all stand in the caller's order.
         """
         offered = self._offered()
-        pairs = zip(self._ranked.ranked, self._ranked.probabilities, strict=True)
+        pairs = list(zip(self._ranked.ranked, self._ranked.probabilities, strict=True))
         if self._ranked.learning_mode != "Online":
-            pairs = iter(sorted(pairs))
+            pairs.sort()
         rest = iter([RankedAction(offered[position], probability) for position, probability in pairs])
         excluded = self._ranked.excluded
         if not excluded:
@@ -83,7 +83,8 @@ class Decision:
         return hash(self.event_id)
 
     def __repr__(self) -> str:
-        return f"Decision(event_id={self.event_id!r}, action={self.action!r}, probability={self.probability:.4f})"
+        likely = f"{self.probability:.4f}"
+        return f"Decision(event_id={self.event_id!r}, action={self.action!r}, probability={likely})"
 
 
 class SlotDecision(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from loopledger.chain import Head, Record, head_of, seal
+from loopledger.draw import uniform
 from loopledger.events import DECISIONS
 from loopledger.facts import Decided
 from loopledger.journal import Reader
@@ -27,7 +28,7 @@ class Batch:
 
     """
 
-    __slots__ = ("_decisions", "_head", "at", "hash_id", "loop_seed", "reader", "records", "scorer")
+    __slots__ = ("_decisions", "_hash_id", "_head", "_loop_seed", "at", "reader", "records", "scorer")
 
     def __init__(
         self,
@@ -42,8 +43,8 @@ class Batch:
         self.reader = reader
         self.at = at
         self.scorer = scorer
-        self.loop_seed = loop_seed
-        self.hash_id = hash_id
+        self._loop_seed = loop_seed
+        self._hash_id = hash_id
         self.records: list[Record] = []
         self._head = head
         self._decisions = reader.decisions(named) if named else {}
@@ -52,6 +53,10 @@ class Batch:
     def next_seq(self) -> int:
         """The seq of the next event."""
         return self._head.seq + 1
+
+    def number_for(self, event_id: str) -> float:
+        """Return the uniform number that decides a draw."""
+        return uniform(self._hash_id(event_id) + self._loop_seed)
 
     def decision(self, event_id: str) -> Record | None:
         """Return the decision of an event id, committed or in this batch."""

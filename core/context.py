@@ -75,7 +75,6 @@ class _TaggedContext(msgspec.Struct, frozen=True):
 _raw_context = msgspec.json.Decoder(_RawContext)
 _encoder = msgspec.json.Encoder()
 _NOTHING = msgspec.Raw(b"[]")
-_AS_IT_IS = frozenset({list, msgspec.Raw})
 
 
 def build_context(
@@ -99,9 +98,7 @@ def build_context(
 
     """
     actions = [
-        ActionShape(
-            name, Identity(1, name), given if type(given) in _AS_IT_IS else _listed("actions", given, at)
-        )
+        ActionShape(name, Identity(1, name), _listed("actions", given, at))
         for at, (name, given) in enumerate(zip(ids, features, strict=True))
     ]
     underscores = len(actions) + 1
@@ -151,10 +148,10 @@ def with_tags(context: bytes, tags: Sequence[str], forced: Sequence[int] = ()) -
 @lru_cache(maxsize=64)
 def _checker(nesting: int, magnitude: float) -> msgspec.json.Decoder[Any]:
     """Return what tells quickly whether all features of a context are well-formed."""
-    features = list[feature_type(nesting, magnitude)]  # type: ignore[misc]
+    features: Any = list[feature_type(nesting, magnitude)]  # type: ignore[misc]
     action = msgspec.defstruct("action", [("j", features)], gc=False)
     slot = msgspec.defstruct("slot", [("sj", features)], gc=False)
-    fields = [
+    fields: list[Any] = [
         ("FromUrl", features),
         ("multi", list[action]),  # type: ignore[valid-type]
         ("slots", list[slot], msgspec.field(default_factory=list)),  # type: ignore[valid-type]
@@ -164,16 +161,12 @@ def _checker(nesting: int, magnitude: float) -> msgspec.json.Decoder[Any]:
     )
 
 
-def _listed(field: str, features: Features, position: int = 0) -> list[Any] | msgspec.Raw:
-    if isinstance(features, dict):
-        return [features]
-    if isinstance(features, list):
-        return features
-    if isinstance(features, msgspec.Raw):
+def _listed(field: str, features: object, position: int = 0) -> list[Any] | msgspec.Raw:
+    if isinstance(features, msgspec.Raw | list):
         return features
     if features is None:
         return []
-    if isinstance(features, Mapping):
+    if isinstance(features, dict | Mapping):
         return [features]
     if isinstance(features, Sequence) and not isinstance(features, str | bytes):
         return list(features)

@@ -61,6 +61,16 @@ def decide(state: State, command: Command, facts: Facts) -> Decided:
         case Activate():
             check_id("event_id", command.event_id, state.settings.limits)
             return Decided((Activated(),), _receipt(facts), command.event_id)
+        case _:
+            return _govern(state, command, facts)
+
+
+def _govern(  # noqa: PLR0911 - one for each command
+    state: State,
+    command: PlanTraining | Train | ChangePolicy | ChangeSettings | PublishModel | ImportModel | ResetModel,
+    facts: Facts,
+) -> Decided:
+    match command:
         case PlanTraining():
             return Decided((), plan(state, facts.reader, facts.at))
         case Train():

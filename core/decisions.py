@@ -6,7 +6,6 @@ from msgspec import Raw
 from loopledger.answers import Decision, SlotsDecision
 from loopledger.chain import Record
 from loopledger.commands import Rank, RankSlots
-from loopledger.draw import uniform
 from loopledger.errors import Conflict, InvalidRequest
 from loopledger.events import Ranked, SlotRanking, SlotsRanked, decode
 from loopledger.facts import Decided, Facts
@@ -28,7 +27,7 @@ def rank(state: State, command: Rank, facts: Facts) -> Decided:
         facts.scorer,
         command.context,
         len(command.actions) - len(command.excluded),
-        uniform(facts.hash_id(command.event_id) + facts.loop_seed),
+        facts.number_for(command.event_id),
         settings.minimum_probability,
         settings.learning_mode,
     )

@@ -41,7 +41,7 @@ class Desk:
         if self.failure is None and self.loop is not None:
             try:
                 return self.loop.execute(commands)
-            except BaseException as error:  # noqa: BLE001 - anything else would end every actor of the process
+            except BaseException as error:
                 self.failure = error
                 with self.gate:
                     self.closed = True

@@ -25,7 +25,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind
         return type(self).__name__
 
 
-class LoopCreated(Event):
+class LoopCreated(Event, frozen=True):
     """The log's first event.
 
     Attributes:
@@ -39,7 +39,7 @@ class LoopCreated(Event):
     format: int = FORMAT
 
 
-class Decision(Event):
+class Decision(Event, frozen=True):
     """What a Rank and a multi-slot Rank have in common.
 
     Attributes:
@@ -65,7 +65,7 @@ class Decision(Event):
     reward_aggregation: RewardAggregation
 
 
-class Ranked(Decision):
+class Ranked(Decision, frozen=True):
     """One action was chosen.
 
     Attributes:
@@ -103,13 +103,13 @@ class SlotRanking(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     chosen: str
 
 
-class SlotsRanked(Decision):
+class SlotsRanked(Decision, frozen=True):
     """One action was chosen for each of several slots."""
 
     slots: tuple[SlotRanking, ...]
 
 
-class Rewarded(Event):
+class Rewarded(Event, frozen=True):
     """A reward came for an event id, known or not.
 
     Attributes:
@@ -123,11 +123,11 @@ class Rewarded(Event):
     key: str | None = None
 
 
-class Activated(Event):
+class Activated(Event, frozen=True):
     """A deferred decision took effect."""
 
 
-class PolicyChanged(Event):
+class PolicyChanged(Event, frozen=True):
     """Another learning policy is in force.
 
     Attributes:
@@ -139,13 +139,13 @@ class PolicyChanged(Event):
     relearn: bool
 
 
-class SettingsChanged(Event):
+class SettingsChanged(Event, frozen=True):
     """Other settings are in force."""
 
     settings: Settings
 
 
-class ModelTrained(Event):
+class ModelTrained(Event, frozen=True):
     """A model version was made by one fold step.
 
     Attributes:
@@ -174,13 +174,13 @@ class ModelTrained(Event):
     engine: str
 
 
-class ModelPublished(Event):
+class ModelPublished(Event, frozen=True):
     """Decisions use this version from here on."""
 
     version: int
 
 
-class ModelImported(Event):
+class ModelImported(Event, frozen=True):
     """A model from outside became a version; its bytes are part of the log."""
 
     version: int
@@ -190,7 +190,7 @@ class ModelImported(Event):
     engine: str
 
 
-class ModelReset(Event):
+class ModelReset(Event, frozen=True):
     """There is no model any more, until one is trained from what comes."""
 
 
@@ -209,7 +209,7 @@ AnyEvent = (
 )
 DecisionKind = Literal["Ranked", "SlotsRanked"]
 
-DECISIONS = ("Ranked", "SlotsRanked")
+DECISIONS: tuple[DecisionKind, DecisionKind] = ("Ranked", "SlotsRanked")
 OUTCOMES = ("Rewarded", "Activated")
 VERSIONS = ("ModelTrained", "ModelImported")
 CONTROL = (

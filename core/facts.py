@@ -33,13 +33,8 @@ class Facts(Protocol):
         """The published model."""
         ...
 
-    @property
-    def loop_seed(self) -> int:
-        """The hash of the loop's id."""
-        ...
-
-    def hash_id(self, event_id: str) -> int:
-        """Return the hash of an event id: `loopledger.draw.uniform_hash`, or the same more quickly."""
+    def number_for(self, event_id: str) -> float:
+        """Return the uniform number that decides a draw: that of event id and loop id."""
         ...
 
     @property

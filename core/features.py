@@ -18,7 +18,7 @@ from loopledger.settings import Limits
 
 
 def _plain(value: object) -> object:
-    """Turn what the encoder does not know, such as arrays and mappings of other libraries, into what it does."""
+    """Turn what the encoder does not know, such as arrays of other libraries, into what it does."""
     if isinstance(value, Mapping):
         return dict(value)
     for name in ("tolist", "__float__"):
@@ -69,9 +69,9 @@ def looks_unusual(encoded: bytes, limits: Limits, underscores: int) -> bool:
 def feature_type(nesting: int, magnitude: float) -> Any:
     """Return the type of a well-formed feature object for the compiled check."""
     number = Annotated[float, msgspec.Meta(ge=-magnitude, le=magnitude)]
-    value: Any = str | bool | number | list[number]  # type: ignore[valid-type]
+    value: Any = str | bool | number | list[number]
     for _ in range(nesting - 1):
-        value = str | bool | number | list[number] | dict[str, value]  # type: ignore[valid-type]
+        value = str | bool | number | list[number] | dict[str, value]
     return dict[str, value]
 
 

@@ -115,7 +115,7 @@ NO_SLOTS: frozenset[str | None] = frozenset({None})
 
 
 def sort_outcomes(traced: Traced, wait: int, slots: frozenset[str | None]) -> _Rewards:
-    """Return the rewards that count, by slot, in order of time; whether there was an activation; and the rest.
+    """Return what counts: rewards by slot in order of time, whether there was an activation, and the rest.
 
     Args:
         traced: A decision with its outcomes.

@@ -40,7 +40,7 @@ class Learner(Protocol):
         """What makes the models: the engine, its version and the kind of machine."""
         ...
 
-    def hash_id(self, text: str) -> int:
+    def hash_id(self, text: str, /) -> int:
         """Return `loopledger.draw.uniform_hash` of an id; an engine may have it in faster code."""
         ...
 

@@ -17,9 +17,11 @@ Words = tuple[tuple[str, str | None], ...]
 
 _SHORT = {"-q": "--quadratic", "-b": "--bit_precision", "-l": "--learning_rate"}
 _FLAGS = frozenset(
-    "cb_explore_adf ccb_explore_adf greedify nounif elim regcb regcbopt squarecb softmax synthcover "
-    "epsilon_decay first_only large_action_space noconstant sgd adaptive normalized invariant coin ftrl "
-    "adax ccb_no_slot_index all_slots_loss leave_duplicate_interactions".split()
+    {"cb_explore_adf", "ccb_explore_adf"}
+    | {"greedify", "nounif", "elim", "regcb", "regcbopt", "squarecb", "softmax", "synthcover"}
+    | {"epsilon_decay", "first_only", "large_action_space", "noconstant", "leave_duplicate_interactions"}
+    | {"sgd", "adaptive", "normalized", "invariant", "coin", "ftrl", "adax"}
+    | {"ccb_no_slot_index", "all_slots_loss"}
 )
 _WHOLE = {
     "first": (1, 10_000_000),
@@ -59,7 +61,8 @@ _CHOICES = {"cb_type": frozenset({"mtr", "ips", "dr", "dm", "sm"}), "hash": froz
 _NAMESPACES = frozenset({"quadratic", "cubic", "interactions", "ignore", "ignore_linear", "keep", "marginal"})
 _REPEATABLE = frozenset({"quadratic", "cubic", "interactions", "ignore", "ignore_linear", "keep"})
 _OURS = frozenset(
-    "json dsjson quiet no_stdin save_resume preserve_performance_counters per_model_save_load".split()
+    {"json", "dsjson", "quiet", "no_stdin"}
+    | {"save_resume", "preserve_performance_counters", "per_model_save_load"}
 )
 _LONGEST = 1024
 _LONGEST_NAME = 256

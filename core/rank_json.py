@@ -16,7 +16,7 @@ class JsonAction(msgspec.Struct, frozen=True, gc=False):
 
 
 class JsonRank(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """The body of a Rank: ``contextFeatures``, ``actions``, ``excludedActions``, ``eventId``, ``deferActivation``."""
+    """The body of a Rank, with Personalizer's names for its fields."""
 
     actions: list[JsonAction]
     context_features: msgspec.Raw = _NOTHING

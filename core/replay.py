@@ -1,6 +1,5 @@
 """Replay: any state and any model version that the loop ever had, made again from its log."""
 
-from collections.abc import Callable
 from hashlib import sha256
 
 from msgspec.structs import replace
@@ -12,11 +11,9 @@ from loopledger.journal import Reader
 from loopledger.learner import Learner
 from loopledger.state import State
 from loopledger.state import replay as replay_events
-from loopledger.training import fold, step_of
+from loopledger.training import Progress, fold, step_of
 
 Version = ModelTrained | ModelImported
-Progress = Callable[[int, int], None]
-"""Is told how much is done, and of how much."""
 
 
 def version_event(reader: Reader, version: int) -> tuple[int, Version]:
@@ -116,7 +113,8 @@ def rebuild(
     total = sum(event.decisions for _, event in missing)
     done = 0
     for seq, event in reversed(missing):
-        folded = fold(step_of(event), model, reader, learner)
+        tell = _after(done, total, progress) if progress else None
+        folded = fold(step_of(event), model, reader, learner, tell)
         model = _same(folded.model, event, seq, learner.engine)
         done += event.decisions
         if progress:
@@ -124,6 +122,11 @@ def rebuild(
     if model is None:
         raise NotFound(f"there is no model version {version}")
     return model
+
+
+def _after(before: int, total: int, progress: Progress) -> Progress:
+    """Return what tells of a part's progress as the whole's."""
+    return lambda done, _part: progress(before + done, total)
 
 
 def _same(model: bytes, event: Version, seq: int, engine: str) -> bytes:

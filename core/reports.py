@@ -10,9 +10,10 @@ from loopledger.events import ModelTrained
 from loopledger.journal import Reader
 from loopledger.learner import Learner
 from loopledger.policy import LearningPolicy
-from loopledger.replay import Progress, rebuild, version_as_of, version_event
+from loopledger.replay import rebuild, version_as_of, version_event
 from loopledger.settings import Settings
 from loopledger.state import State
+from loopledger.training import Progress
 
 
 class Model(msgspec.Struct, frozen=True):

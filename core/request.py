@@ -77,14 +77,17 @@ def read_actions(actions: Actions, limits: Limits) -> tuple[tuple[str, ...], lis
         InvalidRequest: Names the action at fault.
 
     """
-    if isinstance(actions, Mapping):
-        ids, features = tuple(actions), list(actions.values())
-    elif isinstance(actions, Iterable) and not isinstance(actions, str | bytes):
-        listed = [_read(Action, f"actions[{position}]", action) for position, action in enumerate(actions)]
-        ids, features = tuple([action.id for action in listed]), [action.features for action in listed]
-    else:
-        raise InvalidRequest("actions", f"must be a list or an object (got {type(actions).__name__})")
+    ids, features = _ids_and_features(actions)
     return check_actions(ids, limits), features
+
+
+def _ids_and_features(actions: object) -> tuple[tuple[str, ...], list[Features]]:
+    if isinstance(actions, Mapping):
+        return tuple(actions), list(actions.values())
+    if isinstance(actions, Iterable) and not isinstance(actions, str | bytes):
+        listed = [_read(Action, f"actions[{position}]", action) for position, action in enumerate(actions)]
+        return tuple([action.id for action in listed]), [action.features for action in listed]
+    raise InvalidRequest("actions", f"must be a list or an object (got {type(actions).__name__})")
 
 
 def check_actions(ids: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
@@ -141,9 +144,7 @@ def read_slots(slots: Slots, ids: Sequence[str], limits: Limits) -> list[tuple[S
         InvalidRequest: Names the slot at fault.
 
     """
-    if not isinstance(slots, Iterable) or isinstance(slots, str | bytes | Mapping):
-        raise InvalidRequest("slots", f"must be a list (got {type(slots).__name__})")
-    listed = [_read(Slot, f"slots[{position}]", slot) for position, slot in enumerate(slots)]
+    listed = _listed_slots(slots)
     most = min(limits.slots, len(ids))
     if not 0 < len(listed) <= most:
         raise InvalidRequest(
@@ -157,6 +158,12 @@ def read_slots(slots: Slots, ids: Sequence[str], limits: Limits) -> list[tuple[S
         taken.add(ids[terms.baseline])
         read.append((slot, terms))
     return read
+
+
+def _listed_slots(slots: object) -> list[Slot]:
+    if not isinstance(slots, Iterable) or isinstance(slots, str | bytes | Mapping):
+        raise InvalidRequest("slots", f"must be a list (got {type(slots).__name__})")
+    return [_read(Slot, f"slots[{position}]", slot) for position, slot in enumerate(slots)]
 
 
 def check_id(field: str, value: object, limits: Limits) -> None:
@@ -174,7 +181,7 @@ def check_id(field: str, value: object, limits: Limits) -> None:
         _check_characters(field, value)
 
 
-def check_excluded(field: str, excluded: Iterable[str], ids: Sequence[str]) -> tuple[str, ...]:
+def check_excluded(field: str, excluded: object, ids: Sequence[str]) -> tuple[str, ...]:
     """Return the excluded ids, each of which must be an action's, and not all of them.
 
     Raises:

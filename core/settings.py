@@ -109,7 +109,7 @@ def check_settings(settings: Settings) -> Settings:
     if settings.minimum_probability * settings.limits.actions > 0.5:  # noqa: PLR2004 - said below
         raise InvalidRequest(
             "minimum_probability",
-            "times limits.actions it may be at most 0.5, or the model would have no say: lower one of the two",
+            "times limits.actions it may be at most 0.5, or the model would have no say: lower one of them",
         )
     _one_of("learning_mode", settings.learning_mode, get_args(LearningMode))
     _one_of("reward_aggregation", settings.reward_aggregation, get_args(RewardAggregation))

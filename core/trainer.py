@@ -11,9 +11,9 @@ from loopledger.facts import Answer
 from loopledger.journal import Store
 from loopledger.learner import Learner
 from loopledger.loop import Prepared
-from loopledger.replay import Progress, rebuild, version_event
+from loopledger.replay import rebuild, version_event
 from loopledger.state import State
-from loopledger.training import Step, fold
+from loopledger.training import Progress, Step, fold
 
 _ATTEMPTS = 3
 
@@ -47,7 +47,7 @@ class Trainer:
 
         Args:
             interval: Tells how many decisions one step may cover.
-            progress: Is told of decisions learned, and of how many it knows there are.
+            progress: Is told of decisions read in a step, and of how many it covers.
 
         Raises:
             LearnerFailed: The engine refused, died or hung; what was made before stays.
@@ -56,10 +56,9 @@ class Trainer:
         made: list[int] = []
         attempts = _ATTEMPTS
         with self._turn:
-            while (step := self._ask(PlanTraining())) is not None:
-                assert isinstance(step, Step)
+            while isinstance(step := self._ask(PlanTraining()), Step):
                 try:
-                    self._carry_out(step)
+                    self._carry_out(step, progress)
                 except Conflict:
                     # The policy or the settings were changed meanwhile: plan again.
                     attempts -= 1
@@ -67,8 +66,6 @@ class Trainer:
                         raise
                     continue
                 made.append(step.version)
-                if progress:
-                    progress(step.decisions, step.decisions)
                 if step.decisions < interval():
                     break
         return made
@@ -102,11 +99,11 @@ class Trainer:
         command = ImportModel(model, sha256(model).hexdigest(), self._learner.engine)
         return self._ask(Prepared(command, model, scorer))
 
-    def _carry_out(self, step: Step) -> None:
+    def _carry_out(self, step: Step, progress: Progress | None) -> None:
         reader = self._store.reader()
         try:
             parent = rebuild(reader, self._learner, step.parent, self._checkpoints) if step.parent else None
-            folded = fold(step, parent, reader, self._learner)
+            folded = fold(step, parent, reader, self._learner, progress)
         finally:
             reader.close()
         if not folded.model:

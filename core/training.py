@@ -6,7 +6,7 @@ Decisions are learned in log order, each after its whole window has passed, so w
 teaches can never change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -17,6 +17,11 @@ from loopledger.journal import Reader
 from loopledger.learner import Folded, Learner
 from loopledger.policy import LearningPolicy
 from loopledger.state import State
+
+Progress = Callable[[int, int], None]
+"""Is told how much is done, and of how much."""
+
+_REPORT_EVERY = 500
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +97,7 @@ def closed_until(state: State, reader: Reader, now: int) -> int:
             continue
         until = min(reader.last_until(now - wait), end)
         if until < end:
-            held_back = (reader.span(kind, max(closed, until), end, 1) for kind in DECISIONS)
+            held_back = [reader.span(kind, max(closed, until), end, 1) for kind in DECISIONS]
             first_open = min((span.first for span in held_back if span is not None), default=None)
             if first_open is not None:
                 return max(closed, first_open - 1)
@@ -100,21 +105,37 @@ def closed_until(state: State, reader: Reader, now: int) -> int:
     return closed
 
 
-def examples(reader: Reader, step: Step) -> Iterator[bytes]:
+def examples(reader: Reader, step: Step, progress: Progress | None = None) -> Iterator[bytes]:
     """Yield what a step learns from, a line each, in log order."""
     if step.first is None or step.last is None:
         return
-    for traced in reader.traced(step.policy.decision_kind, step.first, step.last):
+    traced_decisions = reader.traced(step.policy.decision_kind, step.first, step.last)
+    for number, traced in enumerate(traced_decisions, start=1):
         line = learning_line(join(traced))
         if line is not None:
             yield line
+        if progress and number % _REPORT_EVERY == 0:
+            progress(number, step.decisions)
 
 
-def fold(step: Step, parent: bytes | None, reader: Reader, learner: Learner) -> Folded:
+def fold(
+    step: Step,
+    parent: bytes | None,
+    reader: Reader,
+    learner: Learner,
+    progress: Progress | None = None,
+) -> Folded:
     """Carry out a step: the only way to a model, in a running loop and in replay.
+
+    Args:
+        step: What to do.
+        parent: The bytes of the version that it starts from; none for a blank model.
+        reader: Of the log.
+        learner: Does it.
+        progress: Is told of decisions read, and of how many there are.
 
     Raises:
         LearnerFailed: The engine refused, died or hung.
 
     """
-    return learner.fold(step.policy, parent, examples(reader, step))
+    return learner.fold(step.policy, parent, examples(reader, step, progress))

@@ -2,21 +2,59 @@
 
 import shutil
 import time
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import click
+import msgspec
 
 from loopledger.adapters.cli.chart import draw_picture, draw_text, moving_average
-from loopledger.adapters.cli.output import as_json, print_json, progress
+from loopledger.adapters.cli.output import Tell, as_json, print_json, progress
 from loopledger.adapters.digits import World, best_fixed, stream
-from loopledger.adapters.embedding.ledger import Ledger, Loop
+from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.ready import ready_policy
 from loopledger.clock import SimulatedClock
+from loopledger.reports import Model
+from loopledger.verification import Findings
 
 _WINDOW = 300
 _UNIFORM = 0.1
 _BEFORE, _AFTER = "personalizer-default", "recommended"
+
+
+class Story(msgspec.Struct, kw_only=True):
+    """What happened while the loop learned."""
+
+    loop: str
+    decisions: int
+    events: int
+    seconds: float
+    uniform: float
+    best_fixed: float
+    half_time: float
+    end: float
+    relearned: int
+    mishaps: dict[str, int]
+    picture: Path
+    last_event_id: str
+
+
+class Rebuilt(msgspec.Struct, kw_only=True):
+    """A model version, made again from the log."""
+
+    version: int
+    sha256: str
+    same: bool
+
+
+class Proof(msgspec.Struct, kw_only=True):
+    """What the log proved after everything else was deleted."""
+
+    newest: Rebuilt
+    midway: Rebuilt
+    findings: Findings
+    holds: bool
 
 
 @click.command
@@ -35,118 +73,140 @@ def command(ctx: click.Context, passes: int, seed: int, json_: bool) -> None:
     it, and every decision is checked. The data folder stays, to be explored.
     """
     data: Path = ctx.obj
-    say = (lambda _text="": None) if json_ else click.echo
-    seen = stream(passes, seed)
-    name = next(
-        name
-        for number in count(1)
-        if not (data / (name := f"digits{f'-{number}' if number > 1 else ''}")).exists()
-    )
-    clock = SimulatedClock()
-    half = len(seen) // 2
-    begun = time.perf_counter()
-    with Ledger(data, clock=clock) as ledger:
-        loop = ledger.create(name, policy=ready_policy(_BEFORE))
-        world = World(loop, clock, seed)
-        say(
-            f"The loop {name!r} sees {len(seen):,} handwritten digits, one every two seconds of a simulated clock,"
-        )
-        say(f"under the policy “{_BEFORE}”, and is trained every five simulated minutes.\n")
-        with progress("deciding") as tell:
-            for number in world.show(seen[:half]):
-                tell(number, len(seen))
-        loop.change_policy(ready_policy(_AFTER), relearn=True)
-        relearned = loop.train()
-        with progress("deciding") as tell:
-            for number in world.show(seen[half:]):
-                tell(half + number, len(seen))
-        world.finish()
-        seconds = time.perf_counter() - begun
-        status = loop.status()
-        newest = loop.model()
-        midway = loop.model(seq=status.events // 2)
-
-    curve = moving_average(world.rewards, _WINDOW)
-    fixed = best_fixed(seen)
-    picture = data / f"{name}-learning-curve.png"
-    draw_picture(picture, curve, uniform=_UNIFORM, fixed=fixed, switched=half, window=_WINDOW)
-    before, after = curve[half - 1], curve[-1]
-    say(draw_text(curve))
-    say(f"      average reward of the last {_WINDOW} decisions; also drawn in {picture}\n")
-    say(f"  even choice             {_UNIFORM:6.1%}")
-    say(f"  best fixed action       {fixed:6.1%}")
-    say(f"  “{_BEFORE}” {before:7.1%}   at half time")
-    say(f"  “{_AFTER}”          {after:7.1%}   at the end, the past relearned in version {relearned[-1]}")
-    mishaps = ", ".join(f"{number} {what}" for what, number in sorted(world.told.items()))
-    say(
-        f"\n{status.events:,} events are in the log ({mishaps}); {len(seen) / seconds:,.0f} decisions a second,"
-    )
-    say("each on disk before it was answered, rewards and training included.\n")
-
-    say(f"Now everything but {data / name / 'log.db'} is deleted.")
-    _forget(data / name)
-    with Ledger(data, clock=clock) as ledger, progress("rebuilding and verifying") as tell:
-        again = ledger.loop(name)
-        same_newest = _same(again, newest.version, newest.data)
-        same_midway = _same(again, midway.version, midway.data)
-        verification = again.verify(tell)
-    findings = verification.findings
-    say(f"  version {newest.version} (the newest)  {_verdict(same_newest)}  {newest.sha256}")
-    say(f"  version {midway.version} (mid-way)     {_verdict(same_midway)}  {midway.sha256}")
-    say(f"  {findings.events:,} events chained, {findings.versions:,} versions rebuilt bit for bit,")
-    say(f"  {findings.decisions:,} decisions computed again with the same probabilities and the same draw")
-    for problem in findings.problems[:5]:
-        say(f"  {problem.what}")
-    holds = same_newest and same_midway and verification.holds
-    say("\nEverything holds." if holds else "\nNot everything holds.")
-    if holds:
-        say(_next(data, name, seen[-1].event_id, midway.version))
+    story, curve, models = _learn(data, passes, seed)
+    if not json_:
+        _tell(story, curve)
+        click.echo(f"Now everything but {data / story.loop / 'log.db'} is deleted.")
+    proof = _prove(data, story.loop, *models)
     if json_:
-        print_json(
-            {
-                "loop": name,
-                "decisions": len(seen),
-                "events": status.events,
-                "seconds": round(seconds, 3),
-                "uniform": _UNIFORM,
-                "best_fixed": fixed,
-                "half_time": before,
-                "end": after,
-                "picture": str(picture),
-                "newest": {"version": newest.version, "sha256": newest.sha256, "same": same_newest},
-                "midway": {"version": midway.version, "sha256": midway.sha256, "same": same_midway},
-                "verified": findings,
-                "holds": holds,
-            }
-        )
-    if not holds:
+        print_json({**msgspec.to_builtins(story, enc_hook=str), **msgspec.to_builtins(proof)})
+    else:
+        _show(proof)
+        if proof.holds:
+            click.echo(_next(data, story, proof.midway.version))
+    if not proof.holds:
         ctx.exit(1)
 
 
-def _forget(folder: Path) -> None:
-    """Delete everything of a closed loop but its log."""
-    for entry in folder.iterdir():
+def _learn(data: Path, passes: int, seed: int) -> tuple[Story, list[float], tuple[Model, Model]]:
+    """Let a new loop learn; return what happened, its learning curve, and two of its models."""
+    seen = stream(passes, seed)
+    half = len(seen) // 2
+    clock = SimulatedClock()
+    begun = time.perf_counter()
+    with Ledger(data, clock=clock) as ledger, progress("deciding") as tell:
+        name = next(name for name in _names() if not ledger.directory.has(name))
+        loop = ledger.create(name, policy=ready_policy(_BEFORE))
+        world = World(loop, clock, seed)
+        _follow(world.show(seen[:half]), tell, 0, len(seen))
+        loop.change_policy(ready_policy(_AFTER), relearn=True)
+        relearned = loop.train()
+        _follow(world.show(seen[half:]), tell, half, len(seen))
+        world.finish()
+        seconds = time.perf_counter() - begun
+        status = loop.status()
+        models = loop.model(), loop.model(seq=status.events // 2)
+    curve = moving_average(world.rewards, _WINDOW)
+    story = Story(
+        loop=name,
+        decisions=len(seen),
+        events=status.events,
+        seconds=round(seconds, 3),
+        uniform=_UNIFORM,
+        best_fixed=best_fixed(seen),
+        half_time=curve[half - 1],
+        end=curve[-1],
+        relearned=relearned[-1],
+        mishaps=dict(sorted(world.told.items())),
+        picture=data / f"{name}-learning-curve.png",
+        last_event_id=seen[-1].event_id,
+    )
+    draw_picture(
+        story.picture, curve, uniform=_UNIFORM, fixed=story.best_fixed, switched=half, window=_WINDOW
+    )
+    return story, curve, models
+
+
+def _prove(data: Path, name: str, newest: Model, midway: Model) -> Proof:
+    """Delete everything but the log, and make everything again from it."""
+    for entry in (data / name).iterdir():
         if entry.is_dir():
             shutil.rmtree(entry)
         elif entry.name != "log.db":
             entry.unlink()
+    with Ledger(data, clock=SimulatedClock()) as ledger, progress("rebuilding and verifying") as tell:
+        loop = ledger.loop(name)
+        rebuilt = [
+            Rebuilt(
+                version=model.version, sha256=model.sha256, same=loop.model(model.version).data == model.data
+            )
+            for model in (newest, midway)
+        ]
+        verification = loop.verify(tell)
+    return Proof(
+        newest=rebuilt[0],
+        midway=rebuilt[1],
+        findings=verification.findings,
+        holds=all(model.same for model in rebuilt) and verification.holds,
+    )
 
 
-def _same(loop: Loop, version: int, data: bytes) -> bool:
-    return loop.model(version).data == data
+def _tell(story: Story, curve: list[float]) -> None:
+    click.echo(
+        f"The loop {story.loop!r} saw {story.decisions:,} handwritten digits, one every two seconds of a\n"
+        f"simulated clock, and was trained every five simulated minutes.\n\n{draw_text(curve)}\n"
+        f"      average reward of the last {_WINDOW} decisions; also drawn in {story.picture}\n"
+    )
+    for what, reward, remark in (
+        ("even choice", story.uniform, ""),
+        ("best fixed action", story.best_fixed, ""),
+        (f"policy “{_BEFORE}”", story.half_time, "at half time"),
+        (f"policy “{_AFTER}”", story.end, f"at the end; version {story.relearned} relearned the past"),
+    ):
+        click.echo(f"  {what:<32}{reward:6.1%}   {remark}".rstrip())
+    mishaps = ", ".join(f"{number} {what}" for what, number in story.mishaps.items())
+    click.echo(
+        f"\n{story.events:,} events are in the log ({mishaps}).\n"
+        f"{story.decisions / story.seconds:,.0f} decisions a second, each on disk before it was answered,"
+        " rewards and training included.\n"
+    )
 
 
-def _verdict(same: bool) -> str:
-    return "the same bytes  " if same else "OTHER BYTES     "
+def _show(proof: Proof) -> None:
+    for which, model in (("the newest", proof.newest), ("from mid-way", proof.midway)):
+        verdict = "the same bytes" if model.same else "OTHER BYTES"
+        click.echo(f"  version {model.version}, {which}: {verdict}, SHA-256 {model.sha256}")
+    findings = proof.findings
+    click.echo(
+        f"  {findings.events:,} events chained, {findings.versions:,} versions rebuilt bit for bit,\n"
+        f"  {findings.decisions:,} decisions computed again with the same probabilities and the same draw"
+    )
+    for problem in findings.problems[:5]:
+        click.echo(f"  {problem.what}")
+    click.secho(
+        "\nEverything holds." if proof.holds else "\nNot everything holds.",
+        fg="green" if proof.holds else "red",
+    )
 
 
-def _next(data: Path, name: str, event_id: str, version: int) -> str:
+def _names() -> Iterator[str]:
+    return (f"digits-{number}" if number > 1 else "digits" for number in count(1))
+
+
+def _follow(numbers: Iterator[int], tell: Tell, before: int, total: int) -> None:
+    for number in numbers:
+        tell(before + number, total)
+
+
+def _next(data: Path, story: Story, version: int) -> str:
     where = f"loopledger --data {data}"
+    database = data / story.loop / "log.db"
     return f"""
 Look around:
-  {where} status {name}
-  {where} log {name} --event-id {event_id}
-  {where} log {name} --kind PolicyChanged --kind ModelTrained
-  {where} model {name} --version {version} --out then.vw
-  sqlite3 {data / name / "log.db"} "select seq, kind, body ->> '$.chosen' from events limit 20"
-  {where} verify {name}"""
+  {where} status {story.loop}
+  {where} log {story.loop} --event-id {story.last_event_id}
+  {where} log {story.loop} --kind PolicyChanged --kind ModelTrained
+  {where} model {story.loop} --version {version} --out then.vw
+  {where} verify {story.loop}
+  sqlite3 {database} "SELECT seq, body ->> '$.chosen' FROM events WHERE kind = 'Ranked' LIMIT 9"
+"""

@@ -1,6 +1,6 @@
 """The data folder as commands see it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from loopledger.errors import NotFound
 
 
 @contextmanager
-def views(data: Path, names: tuple[str, ...]) -> Iterator[list[LoopView]]:
+def views(data: Path, names: tuple[str, ...]) -> Generator[list[LoopView]]:
     """Yield views of some loops, or of all if none is named; they may be open elsewhere.
 
     Raises:

@@ -63,7 +63,7 @@ class Commands(click.Group):
 @click.version_option(package_name="loopledger")
 @click.pass_context
 def main(ctx: click.Context, data: Path, verbose: int) -> None:
-    """Contextual-bandit decisions that can be shown again.
+    r"""Contextual-bandit decisions that can be shown again.
 
     A loop is a folder in the data folder; its log.db holds every decision and all that came of it.
 

@@ -1,6 +1,6 @@
 """What commands print: tables for people, JSON for programs, progress for those who wait."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ def print_facts(facts: Sequence[tuple[str, object]]) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Tell]:
+def progress(what: str) -> Generator[Tell]:
     """Show a bar on the terminal while something goes on; elsewhere show nothing.
 
     What it yields is told how much is done, and of how much.

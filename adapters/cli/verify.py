@@ -49,12 +49,8 @@ def _print(verification: Verification) -> None:
         ("engine", verification.engine),
     ]
     if findings.foreign_versions or findings.foreign_decisions:
-        facts.append(
-            (
-                "another engine's",
-                f"{findings.foreign_versions:,} versions and {findings.foreign_decisions:,} decisions, not equal here",
-            )
-        )
+        versions, decisions = findings.foreign_versions, findings.foreign_decisions
+        facts.append(("another engine's", f"{versions:,} versions, {decisions:,} decisions: not equal here"))
     print_facts(facts)
     if verification.holds:
         click.secho("everything holds", fg="green")

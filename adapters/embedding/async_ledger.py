@@ -12,6 +12,7 @@ from loopledger.adapters.embedding.building import (
     Policy,
     json_command,
     rank_command,
+    rank_slots_command,
 )
 from loopledger.adapters.embedding.ledger import Ledger, Loop
 from loopledger.adapters.embedding.moments import Moment
@@ -163,7 +164,8 @@ class AsyncLoop:
     ) -> SlotsDecision:
         """Choose an action for each slot, as `Loop.rank_slots` does."""
         session = self._peek() or await self._session()
-        command = session.rank_slots_command(context, actions, slots, event_id=event_id, deferred=deferred)
+        named = session.ids.named(event_id, session.limits)
+        command = rank_slots_command(session.limits, named, context, actions, slots, deferred)
         return cast("SlotsDecision", await self._ask(command, session))
 
     async def reward(

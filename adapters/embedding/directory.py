@@ -184,7 +184,7 @@ def loop_names(folder: Path) -> list[str]:
     return sorted(name for name in found if _NAME.fullmatch(name))
 
 
-def check_name(name: str) -> None:
+def check_name(name: object) -> None:
     """Refuse what cannot be a loop's name.
 
     Raises:

@@ -23,9 +23,9 @@ from loopledger.clock import Clock
 from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, ResetModel, Reward
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopStopped
 from loopledger.facts import Answer
-from loopledger.replay import Progress
 from loopledger.request import Actions, Features, Slots
 from loopledger.settings import Settings, check_settings
+from loopledger.training import Progress
 
 
 class Ledger:

@@ -16,10 +16,10 @@ from loopledger.errors import LoopledgerError, LoopStopped
 from loopledger.facts import Answer
 from loopledger.learner import Learner
 from loopledger.loop import Loop, Prepared
-from loopledger.replay import Progress
 from loopledger.settings import Limits
 from loopledger.state import State
 from loopledger.trainer import Trainer
+from loopledger.training import Progress
 
 
 class Session:

@@ -9,8 +9,8 @@ from loopledger.adapters.verifier import side_by_side
 from loopledger.checkpoints import recover
 from loopledger.errors import NotFound
 from loopledger.learner import Learner
-from loopledger.replay import Progress
 from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
+from loopledger.training import Progress
 from loopledger.verification import Verification
 from loopledger.verify import verify
 

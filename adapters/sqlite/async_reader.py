@@ -1,7 +1,7 @@
 """Reading a log, for programs that must not wait: aiosqlite."""
 
 from bisect import insort
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ async def _advance(stream: AsyncIterator[Record], heads: list[tuple[Record, Asyn
 
 
 @asynccontextmanager
-async def open_async_reader(path: Path) -> AsyncIterator[AsyncSqliteReader]:
+async def open_async_reader(path: Path) -> AsyncGenerator[AsyncSqliteReader]:
     """Open a log for reading only."""
     async with aiosqlite.connect(reader_uri(path), uri=True, isolation_level=None) as connection:
         for pragma in READER_PRAGMAS:

@@ -7,7 +7,7 @@ APPLICATION_ID = 0x4C4F4F50
 """Marks a SQLite file as a loopledger log ("LOOP")."""
 
 PAGE_SIZE = 8192
-"""Bytes of a database page: a few decisions fit on one, and a commit does not write much more than it must."""
+"""Bytes of a database page: a few decisions fit on one, and a commit does not write much besides."""
 
 _BUSY_SECONDS = 5.0
 

@@ -1,4 +1,4 @@
-"""Bringing a log's schema up to date: numbered steps, each in one transaction, each remembered by its hash."""
+"""Bringing a log's schema up to date: numbered steps, each one transaction and remembered by its hash."""
 
 import sqlite3
 from hashlib import sha256
@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 from loopledger.adapters.sqlite.connection import APPLICATION_ID
 from loopledger.errors import LogDamaged
+
+_MIGRATIONS = """
+    CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT
+"""
 
 
 class Migration(NamedTuple):
@@ -50,9 +54,7 @@ def migrate(connection: sqlite3.Connection, steps: list[Migration] | None = None
         connection.execute("BEGIN IMMEDIATE")
         try:
             if step.number == 1:
-                connection.execute(
-                    "CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT"
-                )
+                connection.execute(_MIGRATIONS)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             for statement in _statements(step.sql):
                 connection.execute(statement)
@@ -81,7 +83,7 @@ def check_schema(connection: sqlite3.Connection, steps: list[Migration]) -> int:
             raise LogDamaged("the file is a database, but not a loopledger log")
         if done > len(steps):
             raise LogDamaged(
-                f"the log has schema {done} and this release knows {len(steps)}: a newer release has written it"
+                f"the log has schema {done}, this release knows {len(steps)}: a newer one has written it"
             )
         applied = (
             connection.execute("SELECT number, sha256 FROM migrations ORDER BY number").fetchall()

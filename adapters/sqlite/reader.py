@@ -26,11 +26,13 @@ def open_reader(path: Path) -> "SqliteReader":
     """
     connection = connect_reader(path)
     try:
-        if check_schema(connection, migrations()) == 0:
-            raise LogDamaged("the log was never set up: its creation was interrupted; create the loop again")
+        steps = check_schema(connection, migrations())
     except BaseException:
         connection.close()
         raise
+    if steps == 0:
+        connection.close()
+        raise LogDamaged("the log was never set up: its creation was interrupted; create the loop again")
     return SqliteReader(connection)
 
 
@@ -86,7 +88,7 @@ class SqliteReader:
         return queries.record(row) if row else None
 
     def last_until(self, at: int) -> int:
-        """Return the seq of the last event no later than a time; times never decrease, so it is searched for."""
+        """Return the seq of the last event no later than a time: times never decrease."""
         low, high = 0, self.head().seq
         while low < high:
             middle = (low + high + 1) // 2

@@ -1,7 +1,8 @@
 """VowpalWabbit as the loop's learning engine."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import pylibvw
 
@@ -30,13 +31,17 @@ class VwLearner:
         self._engine = engine()
         # VowpalWabbit hashes names with the function that seeds draws; its own takes a twentieth
         # of the time that Python needs.
-        self._hasher = pylibvw.vw(["--hash", "all", "--bit_precision", "8", "--quiet", "--no_stdin"])
-        self.hash_id: Callable[[str], int] = self._hasher.hash_space
+        self._hasher: Any = pylibvw.vw(["--hash", "all", "--bit_precision", "8", "--quiet", "--no_stdin"])
 
     @property
     def engine(self) -> str:
         """VowpalWabbit's version and the kind of machine."""
         return self._engine
+
+    def hash_id(self, text: str, /) -> int:
+        """Return the hash of an id that seeds its draw."""
+        hashed: int = self._hasher.hash_space(text)
+        return hashed
 
     def fold(self, policy: LearningPolicy, parent: bytes | None, examples: Iterable[bytes]) -> Folded:
         """Return the model that the parent becomes by learning the examples in their order."""

@@ -1,4 +1,4 @@
-"""Worker processes, seen from the loop's side: started on demand, used again, replaced when they die or hang."""
+"""Worker processes, from the loop's side: started on demand, used again, replaced if they die or hang."""
 
 import os
 import select
@@ -163,22 +163,23 @@ class Workers:
                     raise LearnerFailed("the learning processes were ended")
                 worker = self._idle.pop() if self._idle else Worker(self._patience)
                 self._busy.add(worker)
-            fit = False
             try:
                 answer = worker.ask(request, examples)
-                fit = True
-                return answer
-            except WorkerDied as error:
-                diagnostics().warning("worker replaced", process=worker.process, error=str(error))
+            except BaseException as error:
+                diagnostics().info("worker ended", process=worker.process, error=str(error))
+                self._give_back(worker, fit=False)
                 raise
-            finally:
-                with self._guard:
-                    self._busy.discard(worker)
-                    keep = fit and not self._closed
-                    if keep:
-                        self._idle.append(worker)
-                if not keep:
-                    worker.close()
+            self._give_back(worker, fit=True)
+            return answer
+
+    def _give_back(self, worker: Worker, *, fit: bool) -> None:
+        with self._guard:
+            self._busy.discard(worker)
+            keep = fit and not self._closed
+            if keep:
+                self._idle.append(worker)
+        if not keep:
+            worker.close()
 
     def close(self) -> None:
         """End them all; those at work are interrupted."""
