@@ -1,6 +1,6 @@
 """Deciding: from a state and a command to events and an answer, without touching anything."""
 
-import math
+from numbers import Real
 
 import msgspec
 
@@ -107,10 +107,10 @@ def _reward(state: State, command: Reward, facts: Facts) -> Decided:
 
 
 def _check_reward(value: object, settings: Settings) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | Real):
         raise InvalidRequest("value", f"a reward must be a number (got {type(value).__name__})")
     low, high = settings.reward_range
-    if not (math.isfinite(value) and low <= value <= high):
+    if not low <= value <= high:
         raise InvalidRequest(
             "value", f"a reward must lie between {low:g} and {high:g}: scale it, or change reward_range"
         )

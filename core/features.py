@@ -6,7 +6,6 @@ arrays of numbers are features; null is none. Names that begin with an underscor
 every level: to the learner's parser they are instructions, and Personalizer ignored them too.
 """
 
-import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any
@@ -143,7 +142,7 @@ def _clean_value(field: str, value: Any, limits: Limits, budget: Budget, depth: 
 
 def _clean_number(field: str, value: float, limits: Limits) -> float:
     if not -limits.magnitude <= value <= limits.magnitude:
-        what = "infinite or too large" if not math.isnan(value) else "not a number"
+        what = "infinite or too large" if value == value else "not a number"  # noqa: PLR0124 - a NaN does not
         raise InvalidRequest(
             field,
             f"is {what}: numbers must lie within ±{limits.magnitude:g} (limits.magnitude); scale or drop it",

@@ -94,8 +94,7 @@ def join(traced: Traced) -> Joined:
     decision = decode(traced.body, traced.seq)
     if not isinstance(decision, Ranked | SlotsRanked):
         raise LogDamaged(f"event {traced.seq} is no decision", traced.seq)
-    known = frozenset(slot.slot for slot in decision.slots) if isinstance(decision, SlotsRanked) else NO_SLOTS
-    came = sort_outcomes(traced, decision.reward_wait, known)
+    came = _sorted_outcomes(traced, decision.reward_wait, _slot_names(decision))
     labels = _slot_labels(decision, came) if isinstance(decision, SlotsRanked) else (_label(decision, came),)
     activated = came.activated or not decision.deferred
     skipped: Skipped | None = None
@@ -110,17 +109,27 @@ def join(traced: Traced) -> Joined:
     )
 
 
-NO_SLOTS: frozenset[str | None] = frozenset({None})
-"""The slots of a decision without slots."""
+_NO_SLOTS: dict[str | None, str | None] = {None: None}
 
 
-def sort_outcomes(traced: Traced, wait: int, slots: frozenset[str | None]) -> _Rewards:
+def _slot_names(decision: Decision) -> dict[str | None, str | None]:
+    """Return the names by which rewards may call a decision's slots, with the slots' ids.
+
+    As in rlclientlib a slot may be called by its place, counted from 0, where no slot has that id.
+    """
+    if not isinstance(decision, SlotsRanked):
+        return _NO_SLOTS
+    names: dict[str | None, str | None] = {str(place): slot.slot for place, slot in enumerate(decision.slots)}
+    return names | {slot.slot: slot.slot for slot in decision.slots}
+
+
+def _sorted_outcomes(traced: Traced, wait: int, slots: dict[str | None, str | None]) -> _Rewards:
     """Return what counts: rewards by slot in order of time, whether there was an activation, and the rest.
 
     Args:
         traced: A decision with its outcomes.
         wait: Its reward wait in microseconds.
-        slots: The slots that it has.
+        slots: What its slots may be called.
 
     """
     came = _Rewards({}, activated=False, unjoined=[])
@@ -138,12 +147,13 @@ def sort_outcomes(traced: Traced, wait: int, slots: frozenset[str | None]) -> _R
         if reward.slot not in slots:
             came.unjoined.append(Unjoined(outcome.seq, "no such slot"))
             continue
+        slot = slots[reward.slot]
         if reward.key is not None:
-            if (reward.slot, reward.key) in seen:
+            if (slot, reward.key) in seen:
                 came.unjoined.append(Unjoined(outcome.seq, "repeated"))
                 continue
-            seen.add((reward.slot, reward.key))
-        came.by_slot.setdefault(reward.slot, []).append((outcome.at, outcome.seq, reward.value))
+            seen.add((slot, reward.key))
+        came.by_slot.setdefault(slot, []).append((outcome.at, outcome.seq, reward.value))
     for rewards in came.by_slot.values():
         rewards.sort()
     return came._replace(activated=activated)

@@ -1,0 +1,22 @@
+import pytest
+from hypothesis import HealthCheck, settings
+from loopledger.adapters.vw.learner import VwLearner
+from loopledger.clock import SimulatedClock
+
+settings.register_profile(
+    "default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", parent=settings.get_profile("default"), max_examples=2000)
+settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def vw():
+    learner = VwLearner(workers=2)
+    yield learner
+    learner.close()
+
+
+@pytest.fixture
+def clock():
+    return SimulatedClock()

@@ -1,0 +1,146 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from loopledger.adapters.vw.scorer import VwScorer
+from loopledger.draw import float32s
+from loopledger.errors import LearnerFailed
+from loopledger.policy import LearningPolicy
+from loopledger.request import Slot, read_slots
+from loopledger.settings import Limits
+from loopledger.slots import rank_all_slots
+from support import SHARED, context_of
+
+IDS = ("a", "b", "c", "d", "e")
+ACTIONS = {name: {"x": at} for at, name in enumerate(IDS)}
+THREE = [Slot("s", {"size": 1}), Slot("t", {"size": 2}, excluded=["a"]), Slot("u", {"size": 3}, baseline="e")]
+
+
+def terms(slots):
+    return [term for _, term in read_slots(slots, IDS, Limits())]
+
+
+def rank(scorer, slots, event_id="event", minimum=0.0, mode="Online"):
+    context = context_of({"w": "sunny"}, ACTIONS, slots=slots)
+    return rank_all_slots(
+        scorer, context, terms(slots), event_id=event_id, minimum_probability=minimum, mode=mode
+    )
+
+
+class Uneven:
+    """Gives the first offered action nearly everything, and draws as it likes: always the last."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def score_slots(self, context):
+        self.asked += 1
+        taken, answers = set(), []
+        for slot in json.loads(context)["_slots"]:
+            offered = [at for at in slot.get("_inc", range(len(IDS))) if at not in taken]
+            probabilities = float32s([1.0] if len(offered) == 1 else [0.9] + [0.1 / (len(offered) - 1)] * (len(offered) - 1))
+            answer = list(zip(offered, probabilities, strict=True))[::-1]
+            taken.add(answer[0][0])
+            answers.append(answer)
+        return answers
+
+
+def test_no_action_twice_and_none_that_is_excluded():
+    for number in range(200):
+        for scorer in (None, Uneven()):
+            rankings = rank(scorer, THREE, f"event-{number}", minimum=0.01)
+            chosen = [ranking.ranked[0] for ranking in rankings]
+            assert len(set(chosen)) == 3
+            assert chosen[1] != 0
+            assert [len(ranking.ranked) for ranking in rankings] == [5, 4 - (chosen[0] != 0), 3]
+
+
+def test_slots_that_the_learner_drew_otherwise_are_asked_again():
+    scorer = Uneven()
+    rankings = rank(scorer, THREE)
+    assert scorer.asked == 3
+    for ranking in rankings:
+        assert sum(ranking.probabilities) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_logging_only_keeps_the_baselines():
+    rankings = rank(Uneven(), THREE, mode="LoggingOnly")
+    assert [ranking.ranked[0] for ranking in rankings] == [0, 1, 4]
+
+
+@pytest.mark.parametrize("answer", [[], [[(0, 1.0)]], [[(0, 0.5), (1, 0.5)]] * 3])
+def test_answers_for_other_slots_or_actions_are_an_error(answer):
+    class Wrong:
+        def score_slots(self, context):
+            return answer
+
+    with pytest.raises(LearnerFailed):
+        rank(Wrong(), THREE)
+
+
+def test_cooked_logs_of_microsofts_client_before_there_was_a_model():
+    path = SHARED / "samples" / "ccb_cooked_log.dsjson"
+    if not path.exists():
+        pytest.skip("the sample logs are not here")
+    slots_seen = 0
+    for line in path.read_text().splitlines():
+        cooked = json.loads(line)
+        ids = [action["_tag"] for action in cooked["c"]["_multi"]]
+        slots = [Slot(slot["_id"]) for slot in cooked["c"]["_slots"]]
+        rankings = rank_all_slots(
+            None,
+            b"",
+            [term for _, term in read_slots(slots, ids, Limits())],
+            event_id=cooked["EventId"],
+            minimum_probability=0.0,
+            mode="Online",
+        )
+        for ranking, outcome in zip(rankings, cooked["_outcomes"], strict=True):
+            assert list(ranking.ranked) == outcome["_a"]
+            assert ranking.probabilities == pytest.approx(outcome["_p"], abs=1e-7)
+            slots_seen += 1
+    assert slots_seen == 17
+
+
+@pytest.fixture(scope="module", params=["--epsilon 0.3", "--softmax --lambda 3", "--squarecb --gamma_scale 5"])
+def scorer(request, vw):
+    policy = LearningPolicy("p", f"--ccb_explore_adf {request.param} -q :: --cb_type mtr")
+    lines = []
+    for number in range(60):
+        context = json.loads(context_of({"w": number % 3}, ACTIONS, slots=THREE))
+        outcomes = [
+            {"_label_cost": -float((number + at) % 2), "_id": slot.id, "_a": [(number + at) % 4 + 1], "_p": [0.25]}
+            for at, slot in enumerate(THREE)
+        ]
+        outcomes[1]["_a"], outcomes[2]["_a"] = [(number + 1) % 4 + 1], [(number + 2) % 4 + 1]
+        lines.append(json.dumps({"c": context, "_outcomes": outcomes}).encode() + b"\n")
+    made = VwScorer(policy, vw.fold(policy, None, lines).model)
+    yield made
+    made.close()
+
+
+class Counting:
+    def __init__(self, scorer):
+        self.scorer = scorer
+        self.drawn = []
+
+    def score_slots(self, context):
+        answer = self.scorer.score_slots(context)
+        self.drawn.append([slot[0][0] for slot in answer])
+        return answer
+
+
+def test_our_draws_are_vowpalwabbits_own(scorer):
+    for number in range(150):
+        counting = Counting(scorer)
+        rankings = rank(counting, THREE, f"event-{number}")
+        assert counting.drawn == [[ranking.ranked[0] for ranking in rankings]]
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.02, 0.05]), st.sampled_from(["Online", "LoggingOnly"]))
+def test_asking_again_gives_the_same(scorer, number, minimum, mode):
+    first = rank(scorer, THREE, f"event-{number}", minimum, mode)
+    assert rank(scorer, THREE, f"event-{number}", minimum, mode) == first
+    for ranking in first:
+        assert min(ranking.probabilities) >= minimum * 0.999
