@@ -18,8 +18,9 @@ import msgspec
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.errors import LoopledgerError
+from loopledger.recompute import Advance
 from loopledger.verification import Findings, Segment
-from loopledger.verify import Advance, Runner, check_segment
+from loopledger.verify import Runner, check_segment
 
 _WORTH_A_PROCESS = 5_000
 

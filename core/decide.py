@@ -1,5 +1,6 @@
 """Deciding: from a state and a command to events and an answer, without touching anything."""
 
+import math
 from numbers import Real
 
 import msgspec
@@ -93,27 +94,32 @@ def _reward(state: State, command: Reward, facts: Facts) -> Decided:
     check_id("event_id", command.event_id, limits)
     if command.slot is not None:
         check_id("slot", command.slot, limits)
-    _check_reward(command.value, state.settings)
+    value = _reward_value(command.value, state.settings)
     if command.key is not None:
         check_id("key", command.key, limits)
         for record in facts.rewards(command.event_id):
             before = decode(record.body, record.seq)
             if isinstance(before, Rewarded) and (before.key, before.slot) == (command.key, command.slot):
-                if before.value != command.value:
+                if before.value != value:
                     raise Conflict("key: this idempotency key came with another reward before; use a new one")
                 return Decided((), Receipt(record.seq, record.at))
-    event = Rewarded(value=float(command.value), slot=command.slot, key=command.key)
+    event = Rewarded(value=value, slot=command.slot, key=command.key)
     return Decided((event,), _receipt(facts), command.event_id)
 
 
-def _check_reward(value: object, settings: Settings) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | Real):
+def _reward_value(value: object, settings: Settings) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidRequest("value", f"a reward must be a number (got {type(value).__name__})")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     low, high = settings.reward_range
-    if not low <= value <= high:
+    if not low <= number <= high:
         raise InvalidRequest(
             "value", f"a reward must lie between {low:g} and {high:g}: scale it, or change reward_range"
         )
+    return number
 
 
 def _train(state: State, command: Train, facts: Facts) -> Decided:

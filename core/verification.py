@@ -41,14 +41,23 @@ class Segment(msgspec.Struct, frozen=True):
         start: The version that it begins with, whose bytes are kept; 0 for none.
         versions: The versions in the order in which they are made.
         served: Where they answered.
-        effort: About how many decisions there are to learn and to recompute.
+        learned: How many decisions each of the versions learns from.
 
     """
 
     start: int
     versions: tuple[int, ...]
     served: tuple[Served, ...]
-    effort: int
+    learned: tuple[int, ...] = ()
+
+    @property
+    def effort(self) -> int:
+        """About how much there is to do: decisions to learn, and events to look at."""
+        return sum(self.learned) + sum(stretch.last - stretch.first + 1 for stretch in self.served)
+
+    def decisions_of(self, version: int) -> int:
+        """Return how many decisions a version learns from."""
+        return self.learned[self.versions.index(version)] if version in self.versions else 0
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -58,8 +67,10 @@ class Findings(msgspec.Struct, frozen=True):
         events: Events whose chain was checked.
         versions: Model versions that were rebuilt with the same bytes.
         decisions: Decisions that were computed again with the same outcome.
-        foreign_versions: Versions of another engine, which did not come out the same here.
-        foreign_decisions: Decisions that need such a version.
+        other_decisions: Decisions that were computed again with another outcome.
+        unchecked_versions: Versions that cannot be made again here, because another engine made
+            them or one before them.
+        unchecked_decisions: Decisions that need such a version.
         problems: What does not hold.
 
     """
@@ -67,8 +78,9 @@ class Findings(msgspec.Struct, frozen=True):
     events: int = 0
     versions: int = 0
     decisions: int = 0
-    foreign_versions: int = 0
-    foreign_decisions: int = 0
+    other_decisions: int = 0
+    unchecked_versions: int = 0
+    unchecked_decisions: int = 0
     problems: tuple[Problem, ...] = ()
 
     def plus(self, other: "Findings") -> "Findings":
@@ -77,8 +89,9 @@ class Findings(msgspec.Struct, frozen=True):
             self.events + other.events,
             self.versions + other.versions,
             self.decisions + other.decisions,
-            self.foreign_versions + other.foreign_versions,
-            self.foreign_decisions + other.foreign_decisions,
+            self.other_decisions + other.other_decisions,
+            self.unchecked_versions + other.unchecked_versions,
+            self.unchecked_decisions + other.unchecked_decisions,
             tuple(sorted({*self.problems, *other.problems})),
         )
 
@@ -145,7 +158,7 @@ def _cut(
 ) -> list[Segment]:
     kept = {0, *(version for version in trained if checkpoints.load_model(version) is not None)}
     found = [
-        Segment(stretch.version, (), (piece,), piece.last - piece.first + 1)
+        Segment(stretch.version, (), (piece,))
         for stretch in served
         if stretch.version in kept
         for piece in _pieces(stretch)
@@ -179,6 +192,5 @@ def _segment(
     inside = set(versions) - kept
     stretches = tuple(stretch for stretch in served if stretch.version in inside)
     events = [trained[version] for version in versions]
-    learned = sum(event.decisions for event in events if isinstance(event, ModelTrained))
-    answered = sum(stretch.last - stretch.first + 1 for stretch in stretches)
-    return Segment(line[0], versions, stretches, learned + answered)
+    learned = tuple(event.decisions if isinstance(event, ModelTrained) else 0 for event in events)
+    return Segment(line[0], versions, stretches, learned)

@@ -48,9 +48,11 @@ def _print(verification: Verification) -> None:
         ("chain head", verification.digest),
         ("engine", verification.engine),
     ]
-    if findings.foreign_versions or findings.foreign_decisions:
-        versions, decisions = findings.foreign_versions, findings.foreign_decisions
-        facts.append(("another engine's", f"{versions:,} versions, {decisions:,} decisions: not equal here"))
+    if findings.unchecked_versions or findings.unchecked_decisions:
+        versions, decisions = findings.unchecked_versions, findings.unchecked_decisions
+        facts.append(
+            ("not checked", f"{versions:,} versions and {decisions:,} decisions: they need another engine")
+        )
     print_facts(facts)
     if verification.holds:
         click.secho("everything holds", fg="green")

@@ -90,7 +90,7 @@ def check_schema(connection: sqlite3.Connection, steps: list[Migration]) -> int:
             if done
             else []
         )
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise LogDamaged(f"the file is not a readable SQLite database: {error}") from error
     if applied != [(step.number, step.sha256) for step in steps[:done]]:
         raise LogDamaged("a migration that the log went through is not the one that this release has")

@@ -15,6 +15,17 @@ from loopledger.events import DecisionKind
 from loopledger.journal import Outcome, Span, Traced
 
 _LAST = 2**63 - 1
+_NO_DAMAGE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
+"""Errors of the machine or of the moment. As our questions are always the same, any other is the file's."""
 
 
 def open_reader(path: Path) -> "SqliteReader":
@@ -153,11 +164,7 @@ class SqliteReader:
     def _all(self, query: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(query, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            if _is_damage(error):
-                raise LogDamaged(f"the log's database cannot be read: {error}") from error
-            raise
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DAMAGE:
+                raise
+            raise LogDamaged(f"the log's database cannot be read: {error}") from error

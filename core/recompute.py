@@ -1,0 +1,103 @@
+"""Computing decisions again: the same probabilities, the same draw (promise P4)."""
+
+from collections.abc import Callable, Sequence
+
+from loopledger.chain import Record
+from loopledger.draw import uniform, uniform_hash
+from loopledger.errors import LoopledgerError
+from loopledger.events import DECISIONS, Ranked, SlotsRanked, decode
+from loopledger.journal import Reader
+from loopledger.learner import Scorer
+from loopledger.ranking import rank_actions
+from loopledger.request import SlotTerms
+from loopledger.slots import rank_all_slots
+from loopledger.verification import Findings, Problem, Served
+
+Advance = Callable[[int], None]
+"""Is told how much more is done, in events and decisions."""
+
+REPORT_EVERY = 1000
+
+
+def recompute(
+    reader: Reader,
+    scorer: Scorer | None,
+    stretches: Sequence[Served],
+    loop_seed: int,
+    advance: Advance,
+    *,
+    foreign: bool,
+) -> Findings:
+    """Compute again what a model decided.
+
+    Args:
+        reader: Of the log.
+        scorer: The model; none where there was no model.
+        stretches: Where it answered.
+        loop_seed: The hash of the loop's id.
+        advance: Is told of decisions.
+        foreign: Whether another engine made the model, so that differences prove nothing.
+
+    """
+    checked = 0
+    unlike = 0
+    problems: list[Problem] = []
+    for stretch in stretches:
+        for record in reader.records(stretch.first, stretch.last, DECISIONS):
+            try:
+                same = again(record, scorer, loop_seed)
+                what = f"event {record.seq}: the decision computes to another outcome than was recorded"
+            except LoopledgerError as error:
+                same, what = False, f"event {record.seq}: {error}"
+            if same:
+                checked += 1
+            elif foreign:
+                unlike += 1
+            else:
+                problems.append(Problem(record.seq, what))
+            if (checked + unlike) % REPORT_EVERY == 0:
+                advance(REPORT_EVERY)
+    return Findings(
+        decisions=checked, other_decisions=len(problems), unchecked_decisions=unlike, problems=tuple(problems)
+    )
+
+
+def again(record: Record, scorer: Scorer | None, loop_seed: int) -> bool:
+    """Compute a decision again and tell whether it comes out as recorded."""
+    event = decode(record.body, record.seq)
+    if isinstance(event, Ranked):
+        ranking = rank_actions(
+            scorer,
+            bytes(event.context),
+            len(event.actions) - len(event.excluded),
+            uniform(uniform_hash(record.event_id or "") + loop_seed),
+            event.minimum_probability,
+            event.learning_mode,
+        )
+        offered = [name for name in event.actions if name not in event.excluded]
+        return (ranking.ranked, ranking.probabilities, offered[ranking.ranked[0]]) == (
+            event.ranked,
+            event.probabilities,
+            event.chosen,
+        )
+    if isinstance(event, SlotsRanked):
+        rankings = rank_all_slots(
+            scorer,
+            bytes(event.context),
+            [
+                SlotTerms(
+                    slot.slot,
+                    slot.baseline,
+                    slot.excluded,
+                    tuple(i for i, name in enumerate(event.actions) if name not in slot.excluded),
+                )
+                for slot in event.slots
+            ],
+            event_id=record.event_id or "",
+            minimum_probability=event.minimum_probability,
+            mode=event.learning_mode,
+        )
+        return [(r.ranked, r.probabilities, event.actions[r.ranked[0]]) for r in rankings] == [
+            (slot.ranked, slot.probabilities, slot.chosen) for slot in event.slots
+        ]
+    return False
