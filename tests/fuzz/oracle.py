@@ -1,0 +1,99 @@
+"""A small model of a loop, written from the design and from nothing else: what must have happened."""
+
+import statistics
+from dataclasses import dataclass, field
+
+EARLY = 120_000_000
+
+
+@dataclass
+class Decision:
+    event_id: str
+    at: int
+    deferred: bool
+    mode: str
+    wait: int
+    default: float
+    aggregation: str
+    slots: tuple
+    chosen: dict  # slot -> (position, probability, baseline)
+
+
+@dataclass
+class Oracle:
+    """Knows every decision and everything that came, and what a training has to learn from them."""
+
+    wait: int
+    default: float = 0.0
+    aggregation: str = "earliest"
+    mode: str = "Online"
+    interval: int = 20_000
+    at: int = 0
+    decisions: list = field(default_factory=list)
+    outcomes: dict = field(default_factory=dict)  # event id -> [(at, kind, slot, value, key)]
+    learned: int = 0  # decisions that the line has learned or never will
+    closed: int = 0  # decisions that any line has learned
+
+    def now(self, clock):
+        self.at = max(self.at, clock)
+        return self.at
+
+    def came(self, event_id, at, kind, slot=None, value=None, key=None):
+        self.outcomes.setdefault(event_id, []).append((at, kind, slot, value, key))
+
+    def closed_prefix(self, now):
+        count = 0
+        for decision in self.decisions:
+            if decision.at + decision.wait > now:
+                break
+            count += 1
+        return max(count, self.closed)
+
+    def steps(self, now):
+        """Yield the decisions that each training step has to cover."""
+        end = self.closed_prefix(now)
+        while self.learned < end:
+            step = self.decisions[self.learned : min(end, self.learned + self.interval)]
+            self.learned += len(step)
+            self.closed = max(self.closed, self.learned)
+            yield step
+            if len(step) < self.interval:
+                return
+
+    def labels(self, decision):
+        """Return what a decision teaches: (slot, position, probability, reward) for each slot, or nothing."""
+        inside = [
+            outcome
+            for outcome in self.outcomes.get(decision.event_id, [])
+            if -EARLY < outcome[0] - decision.at < decision.wait
+        ]
+        if decision.deferred and not any(kind == "activate" for _, kind, *_ in inside):
+            return []
+        if any(probability < 2**-23 for _, probability, _ in decision.chosen.values()):
+            return []
+        found = []
+        for slot in decision.slots:
+            values, keys = [], set()
+            for _, kind, its_slot, value, key in sorted(inside, key=lambda outcome: outcome[0]):
+                if kind == "reward" and its_slot == slot and (key is None or key not in keys):
+                    values.append(value)
+                    keys |= {key} - {None}
+            position, probability, baseline = decision.chosen[slot]
+            reward = self.aggregate(values, decision)
+            if decision.mode == "Apprentice":
+                reward = float(position == baseline)
+            found.append((slot, position, probability, reward))
+        return found
+
+    @staticmethod
+    def aggregate(values, decision):
+        if not values:
+            return decision.default
+        return {
+            "earliest": lambda: values[0],
+            "sum": lambda: sum(values),
+            "average": lambda: sum(values) / len(values),
+            "median": lambda: statistics.median(values),
+            "min": lambda: min(values),
+            "max": lambda: max(values),
+        }[decision.aggregation]()

@@ -1,0 +1,267 @@
+"""Any interleaving of commands, restarts and lost files keeps the promises, for every kind of policy.
+
+The oracle says what each training has to learn; at the end the whole log is verified.
+"""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Rank, RankSlots, ResetModel, Reward
+from loopledger.errors import Conflict
+from loopledger.events import SlotsRanked, decode
+from loopledger.policy import LearningPolicy
+from loopledger.request import Slot, read_slots
+from loopledger.settings import Limits, Settings
+from loopledger.training import examples, step_of
+from loopledger.verify import verify
+from policies import POLICIES
+from support import Bench, context_of, on_disk
+
+from fuzz.oracle import Decision, Oracle
+
+IDS = ("a", "b", "c")
+EVENT_IDS = [f"event-{number}" for number in range(12)]
+VALUES = [0.0, 0.25, 0.5, 1.0, -1.0]
+SLOT_NAMES = ("top", "side")
+
+
+class LoopMachine(RuleBasedStateMachine):
+    learner = None
+    policy = None
+
+    @initialize(wait=st.sampled_from([5, 600]), interval=st.sampled_from([3, 20_000]))
+    def begin(self, wait, interval):
+        self.folder = Path(tempfile.mkdtemp())
+        created = Settings(reward_wait_time=wait, checkpoint_interval=interval, model_update_frequency=0)
+        self.bench = Bench(on_disk(self.folder), self.learner, policy=self.policy, settings=created)
+        self.oracle = Oracle(wait=wait * 1_000_000, interval=interval, at=self.bench.clock.now())
+        self.answers = {}
+        self.keys = {}
+        self.versions_seen = 0
+
+    def teardown(self):
+        if hasattr(self, "bench"):
+            reader = self.bench.place.store.reader()
+            verification = verify(reader, self.learner, self.bench.place.checkpoints)
+            reader.close()
+            self.bench.loop.close()
+            shutil.rmtree(self.folder)
+            assert verification.findings.problems == ()
+            assert verification.findings.decisions == len(self.oracle.decisions)
+            assert verification.findings.versions == self.versions_seen
+
+    @rule(
+        event_id=st.sampled_from(EVENT_IDS),
+        hour=st.integers(0, 2),
+        excluded=st.sampled_from([(), (), ("a",), ("b", "c")]),
+        deferred=st.booleans(),
+    )
+    def rank(self, event_id, hour, excluded, deferred):
+        context = {"hour": hour}
+        if self.policy.multi_slot:
+            slots = [Slot("top", {"wide": 1}, baseline="b"), Slot("side", excluded=excluded[:1])]
+            read = read_slots(slots, IDS, Limits())
+            body = context_of(context, slots=slots)
+            command = RankSlots(event_id, True, body, IDS, tuple(terms for _, terms in read), deferred)
+            request = (hour, excluded[:1], deferred)
+        else:
+            offered = {name: {"x": at} for at, name in enumerate(IDS) if name not in excluded}
+            command = Rank(event_id, True, context_of(context, offered), IDS, excluded, deferred)
+            request = (hour, excluded, deferred)
+        known = self.answers.get(event_id)
+        if known is None:
+            answer = self.do(command)
+            self.answers[event_id] = (request, answer)
+            self.note(event_id, deferred)
+        elif known[0] == request:
+            assert self.do(command) == known[1]
+        else:
+            with pytest.raises(Conflict):
+                self.do(command)
+
+    def do(self, command):
+        """Carry out a command; whatever comes of it, no later event is dated before it."""
+        self.oracle.now(self.bench.clock.now())
+        return self.bench.do(command)
+
+    def open_again(self):
+        self.bench.open()
+        self.oracle.at = self.bench.loop.state.at
+
+    def note(self, event_id, deferred):
+        reader = self.bench.place.store.reader()
+        record = reader.decisions([event_id])[event_id]
+        reader.close()
+        event = decode(record.body, record.seq)
+        if isinstance(event, SlotsRanked):
+            chosen = {slot.slot: (slot.ranked[0], slot.probabilities[0], slot.baseline) for slot in event.slots}
+        else:
+            chosen = {None: (event.ranked[0], event.probabilities[0], 0)}
+        for _, probability, _ in chosen.values():
+            assert 0.0 <= probability <= 1.0
+        oracle = self.oracle
+        oracle.decisions.append(
+            Decision(
+                event_id,
+                record.at,
+                deferred,
+                oracle.mode,
+                oracle.wait,
+                oracle.default,
+                oracle.aggregation,
+                tuple(chosen),
+                chosen,
+            )
+        )
+        assert record.at == oracle.at
+
+    @rule(
+        event_id=st.sampled_from([*EVENT_IDS, "nobody"]),
+        value=st.sampled_from(VALUES),
+        slot=st.sampled_from([None, *SLOT_NAMES]),
+        key=st.sampled_from([None, None, "k"]),
+    )
+    def reward(self, event_id, value, slot, key):
+        known = self.keys.get((event_id, slot, key)) if key else None
+        if known is not None and known != value:
+            with pytest.raises(Conflict):
+                self.do(Reward(event_id, value, slot, key))
+            return
+        receipt = self.do(Reward(event_id, value, slot, key))
+        if known is None:
+            self.oracle.came(event_id, self.oracle.at, "reward", slot, value, key)
+            assert receipt.at == self.oracle.at
+        if key:
+            self.keys[event_id, slot, key] = value
+
+    @rule(event_id=st.sampled_from(EVENT_IDS))
+    def activate(self, event_id):
+        self.do(Activate(event_id))
+        self.oracle.came(event_id, self.oracle.at, "activate")
+
+    @rule(seconds=st.sampled_from([0.5, 3, 4.999, 60, 119, 600, 1000, -2, -300]))
+    def time_passes(self, seconds):
+        self.bench.clock.advance(seconds)
+
+    @rule()
+    def train(self):
+        before = self.bench.loop.state
+        now = self.oracle.now(self.bench.clock.now())
+        made = self.bench.train()
+        expected = list(self.oracle.steps(now))
+        if before.line.newest and before.line.arguments != before.effective_policy.arguments and not expected:
+            expected = [[]]
+        assert len(made) == len(expected)
+        self.versions_seen += len(made)
+        reader = self.bench.place.store.reader()
+        events = [decode(record.body, record.seq) for record in reader.records(kinds=("ModelTrained",))]
+        for event, decisions in zip(events[len(events) - len(made) :], expected, strict=True):
+            self.check_step(reader, event, decisions)
+        reader.close()
+
+    def check_step(self, reader, event, decisions):
+        assert event.decisions == len(decisions)
+        labels = [self.oracle.labels(decision) for decision in decisions]
+        lines = [json.loads(line) for line in examples(reader, step_of(event))]
+        assert event.examples == len(lines) == sum(bool(label) for label in labels)
+        for line, expected in zip(lines, filter(None, labels), strict=True):
+            if self.policy.multi_slot:
+                found = [(one["_id"], one["_a"][0], one["_p"][0], -one["_label_cost"]) for one in line["_outcomes"]]
+            else:
+                found = [(None, line["_labelIndex"], line["_label_probability"], -line["_label_cost"])]
+                assert (line["a"][0], line["p"][0]) == (line["_label_Action"], line["_label_probability"])
+            assert [one[:3] for one in found] == [one[:3] for one in expected]
+            assert [one[3] for one in found] == pytest.approx([one[3] for one in expected])
+
+    @rule(
+        wait=st.sampled_from([5, 50, 600]),
+        default=st.sampled_from([0.0, -0.5]),
+        aggregation=st.sampled_from(["earliest", "sum", "average", "median", "min", "max"]),
+        mode=st.sampled_from(["Online", "Online", "Apprentice", "LoggingOnly"]),
+        minimum=st.sampled_from([0.0, 0.001, 0.01]),
+    )
+    def change_settings(self, wait, default, aggregation, mode, minimum):
+        self.do(
+            ChangeSettings({
+                "reward_wait_time": wait,
+                "default_reward": default,
+                "reward_aggregation": aggregation,
+                "learning_mode": mode,
+                "minimum_probability": minimum,
+            })
+        )
+        self.oracle.wait, self.oracle.default = wait * 1_000_000, default
+        self.oracle.aggregation, self.oracle.mode = aggregation, mode
+
+    @rule(share=st.sampled_from([0.1, 0.5, 1.0]))
+    def change_exploration(self, share):
+        self.do(ChangeSettings({"exploration_percentage": share}))
+
+    @rule(relearn=st.booleans(), other=st.booleans())
+    def change_policy(self, relearn, other):
+        arguments = self.policy.arguments + (" --noconstant" if other else "")
+        self.do(ChangePolicy(LearningPolicy("changed", arguments), relearn))
+        self.oracle.learned = 0 if relearn else self.oracle.closed
+
+    @precondition(lambda self: self.versions_seen)
+    @rule(data=st.data())
+    def publish(self, data):
+        version = data.draw(st.integers(1, self.versions_seen))
+        self.oracle.now(self.bench.clock.now())
+        self.bench.trainer.publish(version)
+        assert self.bench.loop.state.published == version
+
+    @rule()
+    def reset(self):
+        self.do(ResetModel())
+        self.oracle.learned = self.oracle.closed
+        assert self.bench.loop.state.published == 0
+
+    @rule()
+    def reopen(self):
+        before = self.bench.loop.state
+        self.bench.loop.close()
+        self.open_again()
+        assert self.bench.loop.state == before
+
+    @rule()
+    def lose_everything_but_the_log(self):
+        before = self.bench.loop.state
+        self.bench.loop.close()
+        for entry in self.bench.place.folder.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif not entry.name.startswith("log.db"):
+                entry.unlink()
+        self.open_again()
+        assert self.bench.loop.state == before
+
+    @rule()
+    def stop_without_closing(self):
+        before = self.bench.loop.state
+        self.bench.loop._journal.close()
+        self.open_again()
+        assert self.bench.loop.state == before
+
+    @invariant()
+    def the_state_is_the_logs(self):
+        if hasattr(self, "bench"):
+            reader = self.bench.place.store.reader()
+            state = self.bench.loop.state
+            assert reader.head() == state.head
+            assert reader.committed().digest == state.digest
+            reader.close()
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_any_interleaving_keeps_the_promises(name, vw):
+    machine = type(f"Machine_{name}", (LoopMachine,), {"learner": vw, "policy": POLICIES[name]})
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=settings().max_examples // 6, stateful_step_count=40)
+    )
