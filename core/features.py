@@ -4,8 +4,13 @@ Well-formed features are checked by compiled code; only what looks unusual is wa
 Python, which then says which field is at fault. Strings, numbers, booleans, objects of those, and
 arrays of numbers are features; null is none. Names that begin with an underscore are left out on
 every level: to the learner's parser they are instructions, and Personalizer ignored them too.
+
+An object or array with a name is a namespace to the learner, which keeps namespaces by the first
+byte of their names and writes outside its memory where that byte is not ASCII (VowpalWabbit
+9.11.9). Such a name gets a tilde before it, which Personalizer did not allow as a first character.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any
@@ -26,6 +31,9 @@ def _plain(value: object) -> object:
             return method()
     raise InvalidRequest("features", f"must be made of JSON's types (got {type(value).__name__})")
 
+
+_FOREIGN_NAMESPACE = re.compile(rb'"[\x80-\xff](?:[^"\\]|\\.)*"\s*:\s*[\[{]')
+"""An object or an array whose name does not begin with an ASCII character."""
 
 _encoder = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")
 
@@ -60,8 +68,12 @@ def looks_unusual(encoded: bytes, limits: Limits, underscores: int) -> bool:
         underscores: How many names and values that begin with an underscore are our own.
 
     """
-    # A feature takes at least two bytes, a digit and a comma.
-    return encoded.count(b'"_') != underscores or len(encoded) > 2 * limits.features
+    return (
+        encoded.count(b'"_') != underscores
+        # A feature takes at least two bytes, a digit and a comma.
+        or len(encoded) > 2 * limits.features
+        or (not encoded.isascii() and _FOREIGN_NAMESPACE.search(encoded) is not None)
+    )
 
 
 @lru_cache(maxsize=64)
@@ -115,7 +127,9 @@ def _clean_object(field: str, value: object, limits: Limits, budget: Budget, dep
         if not isinstance(name, str):
             raise InvalidRequest(field, f"must have names that are strings (got {type(name).__name__})")
         if not name.startswith("_"):
-            kept[name] = _clean_value(f"{field}.{name}", item, limits, budget, depth)
+            value = _clean_value(f"{field}.{name}", item, limits, budget, depth)
+            foreign = isinstance(value, dict | list) and not name[:1].isascii()
+            kept[f"~{name}" if foreign else name] = value
     return kept
 
 

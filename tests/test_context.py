@@ -123,6 +123,37 @@ def test_deep_nesting_is_refused_and_not_followed():
     assert context_of({"a": {"b": {"c": {"d": 1}}}}, limits=Limits(nesting=5))
 
 
+def test_namespaces_that_would_crash_the_engine_are_renamed(vw):
+    from loopledger.adapters.vw.scorer import VwScorer
+    from support import GREEDY
+
+    features = {"é": {"x": 1}, "ö": [1, 2], "ü": 1, "n": {"中": {"y": 2}}, "ß": "ß", "q": 'say "é": {'}
+    expected = {"~é": {"x": 1}, "~ö": [1, 2], "ü": 1, "n": {"~中": {"y": 2}}, "ß": "ß", "q": 'say "é": {'}
+    context = context_of(features, {"a": features, "b": msgspec.Raw(json.dumps([features], ensure_ascii=False).encode())})
+    seen = json.loads(context)
+    assert seen["FromUrl"] == [expected]
+    assert [action["j"] for action in seen["_multi"]] == [[expected], [expected]]
+    scorer = VwScorer(GREEDY, vw.fold(GREEDY, None, []).model)
+    for _ in range(200):
+        assert len(scorer.score(context)) == 2
+    scorer.close()
+
+
+@given(st.dictionaries(st.text(max_size=3), st.sampled_from([1, "x", [1], {"a": 1}, {"é": [2]}]), max_size=4))
+def test_no_namespace_begins_outside_ascii(features):
+    def walk(value):
+        for name, inner in value.items():
+            if isinstance(inner, dict | list):
+                assert name[:1].isascii()
+            if isinstance(inner, dict):
+                walk(inner)
+
+    try:
+        walk(json.loads(context_of(features))["FromUrl"][0])
+    except InvalidRequest:
+        return
+
+
 def test_none_is_no_feature_and_no_error():
     assert json.loads(context_of({"a": None, "b": 1}))["FromUrl"] == [{"a": None, "b": 1}]
 
