@@ -66,6 +66,8 @@ def version_as_of(
         return version
     if at is not None:
         seq = reader.last_until(at)
+        if not seq:
+            raise NotFound("the loop was made only after that time")
     published = state_at(reader, reader.head().seq if seq is None else seq).published
     if not published:
         raise NotFound("no model was published at that moment: every action had the same probability")

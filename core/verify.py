@@ -101,6 +101,8 @@ def check_chain(reader: Reader, head: Head, advance: Advance) -> tuple[Findings,
         problems.append(Problem(seen.seq + 1, what))
     elif committed.seq == seen.seq and committed.digest != seen.digest:
         problems.append(Problem(seen.seq, f"event {seen.seq} is not the last that was committed"))
+    elif not head.seq:
+        problems.append(Problem(1, "the log is empty: it should begin with LoopCreated"))
     return Findings(events=checked, problems=tuple(problems)), decisions
 
 

@@ -48,7 +48,7 @@ def read_policy(policy: str) -> LearningPolicy:
         return ready_policy(policy)
     try:
         return policy_from(msgspec.json.decode(Path(policy).read_bytes()))
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(
             "policy", f"must be the name of a ready policy or a policy file in JSON: {error}"
         ) from None
@@ -57,6 +57,6 @@ def read_policy(policy: str) -> LearningPolicy:
 def _read_settings(path: Path) -> Settings:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest("settings", f"cannot be read: {error}") from None
     return settings_from(values.get("settings", values))

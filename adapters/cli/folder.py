@@ -19,15 +19,26 @@ def views(data: Path, names: tuple[str, ...]) -> Generator[list[LoopView]]:
         NotFound: There is no such loop, or no data folder.
 
     """
-    known = loop_names(data)
-    if not known and not names:
-        raise NotFound(f"there is no loop in {data}: `loopledger create` makes one, and --data says where")
-    for name in names:
-        if name not in known:
-            there = f"there are {', '.join(known)}" if known else "there is none"
-            raise NotFound(f"there is no loop {name!r} in {data}; {there}")
+    known = names_in(data, names)
     learner = VwLearner()
     try:
         yield [LoopView(name, in_folder(data / name), learner) for name in names or known]
     finally:
         learner.close()
+
+
+def names_in(data: Path, names: tuple[str, ...]) -> list[str]:
+    """Return the names of all loops, once it is clear that those named are among them.
+
+    Raises:
+        NotFound: There is no such loop, or none at all.
+
+    """
+    known = loop_names(data)
+    if not known and not names:
+        raise NotFound(f"there is no loop in {data}: `loopledger create` makes one, and --data says where")
+    for name in names:
+        if name not in known:
+            there = f"there {'are' if len(known) > 1 else 'is'} {', '.join(known) or 'none'}"
+            raise NotFound(f"there is no loop {name!r} in {data}; {there}")
+    return known

@@ -1,7 +1,9 @@
 """`loopledger log`: the events of a loop."""
 
+import sys
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
@@ -9,12 +11,21 @@ import msgspec
 from loopledger.adapters.cli.folder import views
 from loopledger.adapters.cli.output import as_json
 from loopledger.adapters.embedding.moments import text
+from loopledger.events import AnyEvent
 from loopledger.reports import Entry
+
+_KINDS = click.Choice([kind.__name__ for kind in get_args(AnyEvent)])
 
 
 @click.command
 @click.argument("loop")
-@click.option("--kind", "kinds", multiple=True, help="Only events of this kind; may be given several times.")
+@click.option(
+    "--kind",
+    "kinds",
+    type=_KINDS,
+    multiple=True,
+    help="Only events of this kind; may be given several times.",
+)
 @click.option("--event-id", help="Only events of this decision.")
 @click.option("--first", type=click.IntRange(1), default=1, help="Begin with this seq.")
 @click.option("--last", type=click.IntRange(1), help="End with this seq.")
@@ -35,7 +46,7 @@ def command(
     """Print the events of LOOP in their order; with --json, one JSON object a line."""
     with views(data, (loop,)) as (view,):
         entries = view.log(first=first, last=last, kinds=kinds or None, event_id=event_id)
-        for entry in islice(entries, limit):
+        for entry in islice(entries, limit and min(limit, sys.maxsize)):
             click.echo(msgspec.json.encode(entry) if json_ else _line(entry))
 
 

@@ -8,6 +8,8 @@ from loopledger.adapters.cli.folder import views
 from loopledger.adapters.cli.output import as_json, print_json, print_table
 from loopledger.adapters.embedding.directory import loop_names
 from loopledger.adapters.embedding.moments import text
+from loopledger.errors import LoopledgerError
+from loopledger.reports import Status
 
 
 @click.command
@@ -22,11 +24,23 @@ def command(data: Path, json_: bool) -> None:
         else:
             click.echo(f"there is no loop in {data}: `loopledger create NAME` makes one")
         return
+    statuses: list[Status] = []
+    damaged: list[str] = []
     with views(data, names) as found:
-        statuses = [view.status() for view in found]
+        for view in found:
+            try:
+                statuses.append(view.status())
+            except LoopledgerError as error:
+                damaged.append(f"{view.name}: {error}")
     if json_:
         print_json(statuses)
-        return
+    else:
+        _print(statuses)
+    if damaged:
+        raise LoopledgerError("; ".join(damaged))
+
+
+def _print(statuses: list[Status]) -> None:
     rows = [
         (
             status.name,

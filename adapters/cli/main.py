@@ -1,7 +1,9 @@
 """`loopledger`: the command line's front door. Each command is imported only when it is called."""
 
+import errno
 import importlib
 import logging
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,10 +44,12 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what loopledger raises on purpose is a sentence, not a traceback."""
+        """Run a command; what is to be expected of a log or a disk is a sentence, not a traceback."""
         try:
             return super().invoke(ctx)
-        except LoopledgerError as error:
+        except (LoopledgerError, OSError, sqlite3.Error) as error:
+            if getattr(error, "errno", None) == errno.EPIPE:
+                raise  # whoever reads has seen enough; click ends quietly
             click.secho(f"loopledger: {error}", fg="red", err=True)
             ctx.exit(FAILED)
 
@@ -63,14 +67,14 @@ class Commands(click.Group):
 @click.version_option(package_name="loopledger")
 @click.pass_context
 def main(ctx: click.Context, data: Path, verbose: int) -> None:
-    r"""Contextual-bandit decisions that can be shown again.
+    """Contextual-bandit decisions that can be shown again.
 
     A loop is a folder in the data folder; its log.db holds every decision and all that came of it.
 
     \b
     Exit codes: 0 all is well, 1 verify found something, 2 the command is not understood,
     3 the command could not be carried out.
-    """
+    """  # noqa: D301 - click wants the character that a backslash and a b stand for
     ctx.obj = data
     level = [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(message)s")

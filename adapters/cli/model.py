@@ -15,7 +15,9 @@ from loopledger.adapters.cli.output import as_json, print_facts, print_json, pro
 @click.option("--time", "moment", help="The one that answered at this time (ISO 8601).")
 @click.option("--seq", type=click.IntRange(1), help="The one that answered after this event.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; - is stdout."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; - is stdout.  [default: LOOP-VERSION.vw]",
 )
 @as_json
 @click.pass_obj

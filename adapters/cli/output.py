@@ -14,6 +14,7 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 """The option that every command has."""
 
 Tell = Callable[[int, int], None]
+_WIDE = 10_000
 
 
 def print_json(value: Any) -> None:
@@ -29,7 +30,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE  # a program reads lines
+    console.print(table)
 
 
 def print_facts(facts: Sequence[tuple[str, object]]) -> None:

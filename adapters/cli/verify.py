@@ -6,8 +6,11 @@ import click
 import msgspec
 
 from loopledger.adapters.cli.folder import views
-from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
-from loopledger.verification import Verification
+from loopledger.adapters.cli.output import Tell, as_json, print_facts, print_json, progress
+from loopledger.adapters.embedding.view import LoopView
+from loopledger.adapters.vw.arguments import engine
+from loopledger.errors import LogDamaged
+from loopledger.verification import Findings, Problem, Verification
 
 _FOUND_SOMETHING = 1
 _SHOWN = 20
@@ -27,7 +30,7 @@ def command(ctx: click.Context, loops: tuple[str, ...], json_: bool) -> None:
     with views(data, loops) as selected:
         for view in selected:
             with progress(f"verifying {view.name}") as tell:
-                found.append(view.verify(tell))
+                found.append(_verified(view, tell))
             if not json_:
                 _print(found[-1])
     if json_:
@@ -36,6 +39,14 @@ def command(ctx: click.Context, loops: tuple[str, ...], json_: bool) -> None:
         )
     if not all(verification.holds for verification in found):
         ctx.exit(_FOUND_SOMETHING)
+
+
+def _verified(view: LoopView, tell: Tell) -> Verification:
+    try:
+        return view.verify(tell)
+    except LogDamaged as error:  # so much that it cannot even be opened
+        findings = Findings(problems=(Problem(error.seq or 1, str(error)),))
+        return Verification(view.name, 0, "", engine(), findings)
 
 
 def _print(verification: Verification) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
+from msgspec.structs import replace
+
 from loopledger.adapters.embedding.moments import Moment, microseconds
 from loopledger.adapters.place import Place
 from loopledger.adapters.verifier import side_by_side
@@ -36,7 +38,7 @@ class LoopView:
             state = recover(reader, self.place.checkpoints)
             if state is None:
                 raise NotFound("the log is empty: the loop was never created")
-            return status(reader, state)
+            return replace(status(reader, state), name=self.name)
 
     def model(
         self,
@@ -92,4 +94,5 @@ class LoopView:
         """
         with closing(self.place.store.reader()) as reader:
             run = None if self.place.folder is None else side_by_side(self.place.folder)
-            return verify(reader, self._learner, self.place.checkpoints, run=run, progress=progress)
+            found = verify(reader, self._learner, self.place.checkpoints, run=run, progress=progress)
+            return replace(found, loop=self.name)

@@ -12,8 +12,6 @@ from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.connection import READER_PRAGMAS, reader_uri
 from loopledger.chain import Record
 
-_LAST = 2**63 - 1
-
 
 class AsyncSqliteReader:
     """Reads a log without blocking the event loop, a page in one go.
@@ -34,8 +32,8 @@ class AsyncSqliteReader:
         event_id: str | None = None,
     ) -> AsyncIterator[Record]:
         """Yield events in log order, of some kinds or of one event id only."""
-        until = _LAST if last is None else last
-        streams = [self._pages(first - 1, until, kind, event_id) for kind in kinds or (None,)]
+        after, until = queries.bounds(first, last)
+        streams = [self._pages(after, until, kind, event_id) for kind in kinds or (None,)]
         heads: list[tuple[Record, AsyncIterator[Record]]] = []
         for stream in streams:
             await _advance(stream, heads)

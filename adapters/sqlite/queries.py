@@ -9,6 +9,9 @@ from loopledger.errors import LogDamaged
 PAGE = 512
 """Rows read in one statement: none stays open long enough to hold up a checkpoint."""
 
+LAST = 2**63 - 1
+"""The largest number that SQLite can hold."""
+
 _COLUMNS = "seq, at, kind, event_id, codec, CAST(body AS BLOB), digest"
 
 RECORD = f"SELECT {_COLUMNS} FROM events WHERE seq = ?"
@@ -43,6 +46,11 @@ def page(kind: str | None, event_id: str | None) -> str:
         # The plus keeps SQLite from reading a whole kind where an event id has a few events.
         conditions.append("kind = :kind" if event_id is None else "+kind = :kind")
     return f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(conditions)} ORDER BY seq LIMIT {PAGE}"
+
+
+def bounds(first: int, last: int | None) -> tuple[int, int]:
+    """Return after which seq and until which one to read, in numbers that SQLite can hold."""
+    return min(max(first - 1, 0), LAST), LAST if last is None else min(max(last, 0), LAST)
 
 
 def nth(kinds: Sequence[str]) -> str:

@@ -14,7 +14,6 @@ from loopledger.errors import LogDamaged
 from loopledger.events import DecisionKind
 from loopledger.journal import Outcome, Span, Traced
 
-_LAST = 2**63 - 1
 _NO_DAMAGE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -83,10 +82,10 @@ class SqliteReader:
         event_id: str | None = None,
     ) -> Iterator[Record]:
         """Yield events in log order, of some kinds or of one event id only."""
-        until = _LAST if last is None else last
+        after, until = queries.bounds(first, last)
         if kinds is None:
-            return self._pages(first - 1, until, None, event_id)
-        streams = [self._pages(first - 1, until, kind, event_id) for kind in kinds]
+            return self._pages(after, until, None, event_id)
+        streams = [self._pages(after, until, kind, event_id) for kind in kinds]
         return heapq.merge(*streams, key=lambda record: record.seq)
 
     def tail(self, count: int) -> list[Record]:
@@ -164,6 +163,8 @@ class SqliteReader:
     def _all(self, query: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(query, values).fetchall()
+        except OverflowError:
+            return []  # nothing in a log has a number that SQLite cannot hold
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DAMAGE:
                 raise
