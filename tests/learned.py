@@ -1,0 +1,50 @@
+"""A data folder with a loop that has learned, for tests of what can be done with one afterwards."""
+
+import sqlite3
+from contextlib import closing
+
+import loopledger
+
+START = 1_767_225_600 * 1_000_000
+ACTIONS = {"sports": {"long": 1}, "politics": {"long": 0}, "music": {"long": 0.5}}
+DECISIONS = 60
+ROUNDS = 3
+
+
+def make(folder, name="news", rounds=ROUNDS):
+    """Make a loop whose log is the same on every call: three rounds of decisions, each learned."""
+    clock = loopledger.SimulatedClock(START)
+    settings = loopledger.Settings(model_update_frequency=0)
+    with loopledger.open(folder, clock=clock, workers=1) as ledger:
+        loop = ledger.create(name, settings=settings)
+        for number in range(rounds):
+            live(loop, clock, number * DECISIONS)
+            loop.train()
+
+
+def live(loop, clock, first):
+    for number in range(first, first + DECISIONS):
+        decision = loop.rank(
+            {"hour": number % 4}, ACTIONS, event_id=f"event-{number:03d}", deferred=number % 10 == 0
+        )
+        if number % 20 == 0:
+            loop.activate(decision.event_id)
+        loop.reward(decision.event_id, float(decision.action == "music"), key=decision.event_id)
+        clock.advance(1)
+    clock.advance(600)
+
+
+def tamper(database, *statements):
+    """Change a log as somebody would who has the file."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        for trigger in ("events_are_not_changed", "events_are_not_deleted"):
+            connection.execute(f"DROP TRIGGER {trigger}")
+        for statement in statements:
+            connection.execute(statement)
+
+
+def seqs(database, kind):
+    """Return where the events of a kind are."""
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute("SELECT seq FROM events WHERE kind = ? ORDER BY seq", (kind,))
+        return [seq for (seq,) in rows]
