@@ -7,6 +7,7 @@ thousand callers share one.
 import os
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any, Protocol
 
 import msgspec
@@ -130,8 +131,14 @@ class Inbox:
         self._most = most
         self._process = os.getpid()
         self._desk = Desk()
+        self._closing = Lock()
         self._actor = LoopActor.start(opened, self._desk)
-        self._actor.ask(None)
+        try:
+            self._actor.ask(None)
+        except BaseException:
+            # Who was interrupted while waiting must not leave a loop behind that nobody can close.
+            self._actor.stop(block=False)
+            raise
 
     @property
     def state(self) -> State:
@@ -149,6 +156,11 @@ class Inbox:
     def failure(self) -> BaseException | None:
         """What stopped the loop, if something did."""
         return self._desk.failure
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether what stopped it was an interruption of the program, not a failure."""
+        return self._desk.interrupted
 
     @property
     def waiting(self) -> int:
@@ -189,13 +201,17 @@ class Inbox:
         try:
             if desk.closed:
                 return [desk.stopped()] * len(commands)
-            return desk.carry_out(commands)
+            answers = desk.carry_out(commands)
+            if desk.failure is not None and desk.interrupted:
+                raise desk.failure  # somebody interrupts the program, and has to get through
+            return answers
         finally:
             desk.turn.release()
 
     def close(self) -> None:
         """Carry out what waits, then close the loop."""
-        self._actor.stop(block=True)
+        with self._closing:  # pykka can lose one of two messages to stop, and whoever waits for it
+            self._actor.stop(block=True)
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:

@@ -3,6 +3,7 @@
 All of it is a cache. Whatever is missing or does not fit the log's digests is made again.
 """
 
+from hashlib import sha256
 from typing import Protocol
 
 import msgspec
@@ -37,13 +38,22 @@ class Checkpoints(Protocol):
         ...
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """A saved state, with what tells whether the file is still as it was written."""
+
+    sha256: str
+    state: msgspec.Raw
+
+
 _encoder = msgspec.json.Encoder()
+_kept = msgspec.json.Decoder(_Kept)
 _decoder = msgspec.json.Decoder(State)
 
 
 def save_state(checkpoints: Checkpoints, state: State) -> None:
     """Keep a state."""
-    checkpoints.save_state(_encoder.encode(state))
+    encoded = _encoder.encode(state)
+    checkpoints.save_state(_encoder.encode(_Kept(sha256(encoded).hexdigest(), msgspec.Raw(encoded))))
 
 
 def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
@@ -68,7 +78,10 @@ def _saved(reader: Reader, checkpoints: Checkpoints) -> State | None:
     if saved is None:
         return None
     try:
-        state = _decoder.decode(saved)
+        kept = _kept.decode(saved)
+        if sha256(kept.state).hexdigest() != kept.sha256:
+            return None
+        state = _decoder.decode(kept.state)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     record = reader.record(state.seq)

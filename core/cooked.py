@@ -1,17 +1,17 @@
 """Joined examples as lines of JSON that VowpalWabbit learns from (its ``--dsjson``).
 
-The names are those of Personalizer's cooked logs: ``a`` and ``p`` are the ranked actions (from 1)
-and their probabilities, ``c`` is the context; a multi-slot line has ``_outcomes`` with actions
-from 0 instead.
+The names are those of Personalizer's cooked logs: ``c`` is the context, and a multi-slot line has
+``_outcomes`` with actions from 0. Of ``a`` and ``p``, the ranked actions (from 1) and their
+probabilities, the learner looks at the chosen one's only, and the others are left out.
 """
 
 from msgspec.json import encode
 
-from loopledger.events import Ranked
-from loopledger.joining import Joined
+from loopledger.events import SlotsRanked
+from loopledger.joining import Joined, Label
 
-_LINE = (
-    b'{"_label_cost":%a,"_label_probability":%a,"_label_Action":%d,"_labelIndex":%d,"a":[%b],"c":%b,"p":%b}\n'
+_LABEL = (
+    '{"_label_cost":%r,"_label_probability":%r,"_label_Action":%d,"_labelIndex":%d,"a":[%d],"p":[%r],"c":'
 )
 
 
@@ -20,19 +20,19 @@ def learning_line(joined: Joined) -> bytes | None:
     if joined.skipped is not None:
         return None
     decision = joined.decision
-    if isinstance(decision, Ranked):
-        label = joined.labels[0]
-        return _LINE % (
-            -label.reward,
-            label.probability,
-            label.position + 1,
-            label.position,
-            ",".join([str(position + 1) for position in decision.ranked]).encode(),
-            decision.context,
-            encode(decision.probabilities),
-        )
-    outcomes = [
-        {"_label_cost": -label.reward, "_id": label.slot, "_a": slot.ranked, "_p": slot.probabilities}
-        for label, slot in zip(joined.labels, decision.slots, strict=True)
-    ]
-    return b'{"c":%b,"_outcomes":%b}\n' % (decision.context, encode(outcomes))
+    if isinstance(decision, SlotsRanked):
+        return b'{"c":%b,"_outcomes":%b}\n' % (joined.context, _outcomes(decision, joined.labels))
+    (label,) = joined.labels
+    number = label.position + 1
+    probability = label.probability
+    begun = _LABEL % (-label.reward, probability, number, label.position, number, probability)
+    return b"%b%b}\n" % (begun.encode(), joined.context)
+
+
+def _outcomes(decision: SlotsRanked, labels: tuple[Label, ...]) -> bytes:
+    return encode(
+        [
+            {"_label_cost": -label.reward, "_id": label.slot, "_a": slot.ranked, "_p": slot.probabilities}
+            for label, slot in zip(labels, decision.slots, strict=True)
+        ]
+    )

@@ -36,7 +36,7 @@ from loopledger.events import (
 )
 from loopledger.facts import Decided, Facts
 from loopledger.policy import words_of
-from loopledger.request import check_id
+from loopledger.request import check_id, whole_number
 from loopledger.settings import Settings, settings_from
 from loopledger.state import State
 from loopledger.training import plan
@@ -60,8 +60,8 @@ def decide(state: State, command: Command, facts: Facts) -> Decided:
         case RankSlots():
             return rank_slots(state, command, facts)
         case Activate():
-            check_id("event_id", command.event_id, state.settings.limits)
-            return Decided((Activated(),), _receipt(facts), command.event_id)
+            event_id = check_id("event_id", command.event_id, state.settings.limits)
+            return Decided((Activated(),), _receipt(facts), event_id)
         case _:
             return _govern(state, command, facts)
 
@@ -77,7 +77,7 @@ def _govern(  # noqa: PLR0911 - one for each command
         case Train():
             return _train(state, command, facts)
         case ChangePolicy():
-            event = PolicyChanged(policy=command.policy, relearn=command.relearn)
+            event = PolicyChanged(policy=command.policy, relearn=bool(command.relearn))
             return Decided((event,), _receipt(facts))
         case ChangeSettings():
             return _change_settings(state, command)
@@ -91,20 +91,19 @@ def _govern(  # noqa: PLR0911 - one for each command
 
 def _reward(state: State, command: Reward, facts: Facts) -> Decided:
     limits = state.settings.limits
-    check_id("event_id", command.event_id, limits)
-    if command.slot is not None:
-        check_id("slot", command.slot, limits)
+    event_id = check_id("event_id", command.event_id, limits)
+    slot = None if command.slot is None else check_id("slot", command.slot, limits)
     value = _reward_value(command.value, state.settings)
-    if command.key is not None:
-        check_id("key", command.key, limits)
-        for record in facts.rewards(command.event_id):
+    key = None if command.key is None else check_id("key", command.key, limits)
+    if key is not None:
+        for record in facts.rewards(event_id):
             before = decode(record.body, record.seq)
-            if isinstance(before, Rewarded) and (before.key, before.slot) == (command.key, command.slot):
+            if isinstance(before, Rewarded) and (before.key, before.slot) == (key, slot):
                 if before.value != value:
                     raise Conflict("key: this idempotency key came with another reward before; use a new one")
                 return Decided((), Receipt(record.seq, record.at))
-    event = Rewarded(value=value, slot=command.slot, key=command.key)
-    return Decided((event,), _receipt(facts), command.event_id)
+    event = Rewarded(value=value, slot=slot, key=key)
+    return Decided((event,), _receipt(facts), event_id)
 
 
 def _reward_value(value: object, settings: Settings) -> float:
@@ -168,18 +167,19 @@ def _change_settings(state: State, command: ChangeSettings) -> Decided:
 
 
 def _publish(state: State, command: PublishModel, facts: Facts) -> Decided:
-    record = facts.reader.nth(VERSIONS, command.version) if command.version > 0 else None
+    version = whole_number("version", command.version)
+    record = facts.reader.nth(VERSIONS, version) if version > 0 else None
     if record is None:
-        raise NotFound(f"there is no model version {command.version}; the newest is {state.versions}")
+        raise NotFound(f"there is no model version {version}; the newest is {state.versions}")
     event = decode(record.body, record.seq)
     if isinstance(event, ModelTrained | ModelImported) and (
         event.policy.decision_kind != state.policy.decision_kind
     ):
         raise Conflict(
-            f"version {command.version} decides one action where the learning policy in force decides "
+            f"version {version} decides one action where the learning policy in force decides "
             "several slots, or the other way round; change the policy first"
         )
-    return Decided((ModelPublished(version=command.version),), _receipt(facts))
+    return Decided((ModelPublished(version=version),), _receipt(facts))
 
 
 def _import_model(state: State, command: ImportModel, facts: Facts) -> Decided:

@@ -41,14 +41,17 @@ class Desk:
         if self.failure is None and self.loop is not None:
             try:
                 return self.loop.execute(commands)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - no caller may wait for ever
                 self.failure = error
                 with self.gate:
                     self.closed = True
                 diagnostics(loop=self.loop.state.loop_id).error("loop stopped", error=repr(error))
-                if isinstance(error, KeyboardInterrupt):
-                    raise  # somebody interrupts the program, and has to get through
         return [self.stopped()] * len(commands)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the program was interrupted or ended while it used the loop, which is itself sound."""
+        return self.failure is not None and not isinstance(self.failure, Exception)
 
     def stopped(self) -> LoopStopped:
         """Return the error for whoever comes too late."""

@@ -43,7 +43,6 @@ class Decision(Event, frozen=True):
     """What a Rank and a multi-slot Rank have in common.
 
     Attributes:
-        context: Context and actions exactly as the model saw them (VowpalWabbit's JSON).
         actions: Every action id, in the caller's order.
         model_version: The version that was asked; 0 when there was no model.
         deferred: Whether it is learned from only if it is activated.
@@ -54,7 +53,6 @@ class Decision(Event, frozen=True):
 
     """
 
-    context: msgspec.Raw
     actions: tuple[str, ...]
     model_version: int
     learning_mode: LearningMode
@@ -73,6 +71,8 @@ class Ranked(Decision, frozen=True):
         ranked: Positions in the context's actions, the chosen one first.
         probabilities: With what probability each was drawn, in the order of `ranked`.
         chosen: The id of the action that was drawn.
+        context: Context and actions exactly as the model saw them (VowpalWabbit's JSON); the last
+            field, as `decode_apart` expects it.
 
     """
 
@@ -80,6 +80,7 @@ class Ranked(Decision, frozen=True):
     ranked: tuple[int, ...]
     probabilities: tuple[float, ...]
     chosen: str
+    context: msgspec.Raw
 
 
 class SlotRanking(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -104,9 +105,16 @@ class SlotRanking(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SlotsRanked(Decision, frozen=True):
-    """One action was chosen for each of several slots."""
+    """One action was chosen for each of several slots.
+
+    Attributes:
+        slots: What each of them got.
+        context: As that of `Ranked`.
+
+    """
 
     slots: tuple[SlotRanking, ...]
+    context: msgspec.Raw
 
 
 class Rewarded(Event, frozen=True):
@@ -227,6 +235,10 @@ _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
+_CONTEXT = b',"context":'
+"""Begins a decision's context. Before it nothing else reads like this: text has its quotes escaped."""
+
+
 def encode(event: Event) -> bytes:
     """Return the event's body as JSON."""
     return _encoder.encode(event)
@@ -245,3 +257,19 @@ def decode(body: bytes, seq: int) -> AnyEvent:
         raise LogDamaged(
             f"event {seq} cannot be read: {error}; a newer release may have written it", seq
         ) from None
+
+
+def decode_apart(body: bytes, seq: int) -> tuple[Ranked | SlotsRanked, bytes]:
+    """Return a decision with an empty context, and its context as it was logged.
+
+    Nearly all of a body is context, and joining need not look into it.
+
+    Raises:
+        LogDamaged: The body is no decision that this release knows.
+
+    """
+    head, found, rest = body.partition(_CONTEXT)
+    decision = decode(head + b',"context":{}}', seq) if found else None
+    if not isinstance(decision, Decision):
+        raise LogDamaged(f"event {seq} is no decision", seq)
+    return decision, rest[:-1]

@@ -14,7 +14,7 @@ from loopledger.aggregation import aggregate
 from loopledger.clock import SECOND
 from loopledger.draw import RESOLUTION
 from loopledger.errors import LogDamaged
-from loopledger.events import Decision, Ranked, Rewarded, SlotsRanked, decode
+from loopledger.events import Decision, Ranked, Rewarded, SlotsRanked, decode, decode_apart
 from loopledger.journal import Outcome, Traced
 
 EARLY = 120 * SECOND
@@ -60,7 +60,8 @@ class Joined(msgspec.Struct, frozen=True):
         seq: The decision's place in the log.
         at: When it was made.
         event_id: Its id.
-        decision: The decision.
+        decision: The decision, without its context
+        context: and the context, as it was logged.
         labels: What it teaches, for each slot.
         activated: Whether it took effect: not if deferred and not activated in time.
         skipped: Why nothing is learned from it, if so.
@@ -72,14 +73,15 @@ class Joined(msgspec.Struct, frozen=True):
     at: int
     event_id: str
     decision: Ranked | SlotsRanked
+    context: bytes
     labels: tuple[Label, ...]
     activated: bool
     skipped: Skipped | None
     unjoined: tuple[Unjoined, ...]
 
 
-class _Rewards(NamedTuple):
-    by_slot: dict[str | None, list[tuple[int, int, float]]]
+class _Came(NamedTuple):
+    rewards: dict[str | None, list[tuple[int, int, float]]]  # by slot: at, seq, value
     activated: bool
     unjoined: list[Unjoined]
 
@@ -91,40 +93,47 @@ def join(traced: Traced) -> Joined:
         LogDamaged: A body is not what it should be.
 
     """
-    decision = decode(traced.body, traced.seq)
-    if not isinstance(decision, Ranked | SlotsRanked):
-        raise LogDamaged(f"event {traced.seq} is no decision", traced.seq)
-    came = _sorted_outcomes(traced, decision.reward_wait, _slot_names(decision))
-    labels = _slot_labels(decision, came) if isinstance(decision, SlotsRanked) else (_label(decision, came),)
-    activated = came.activated or not decision.deferred
+    decision, context = decode_apart(traced.body, traced.seq)
+    if isinstance(decision, SlotsRanked):
+        came = _sorted_outcomes(traced, decision.reward_wait, _slot_names(decision))
+        labels = _slot_labels(decision, came)
+    else:
+        came = _sorted_outcomes(traced, decision.reward_wait, _NO_SLOTS)
+        labels = (_label(decision, came),)
     skipped: Skipped | None = None
-    if not activated:
+    if decision.deferred and not came.activated:
         skipped = "not activated"
-    elif any(label.probability < RESOLUTION for label in labels):
+    elif any([label.probability < RESOLUTION for label in labels]):
         # Outside Online mode the caller's own action is kept even where the model would never
         # have drawn it; importance weighting would divide by that probability.
         skipped = "never drawn"
     return Joined(
-        traced.seq, traced.at, traced.event_id, decision, labels, activated, skipped, tuple(came.unjoined)
+        traced.seq,
+        traced.at,
+        traced.event_id,
+        decision,
+        context,
+        labels,
+        came.activated or not decision.deferred,
+        skipped,
+        tuple(came.unjoined),
     )
 
 
 _NO_SLOTS: dict[str | None, str | None] = {None: None}
 
 
-def _slot_names(decision: Decision) -> dict[str | None, str | None]:
+def _slot_names(decision: SlotsRanked) -> dict[str | None, str | None]:
     """Return the names by which rewards may call a decision's slots, with the slots' ids.
 
     As in rlclientlib a slot may be called by its place, counted from 0, where no slot has that id.
     """
-    if not isinstance(decision, SlotsRanked):
-        return _NO_SLOTS
     names: dict[str | None, str | None] = {str(place): slot.slot for place, slot in enumerate(decision.slots)}
     return names | {slot.slot: slot.slot for slot in decision.slots}
 
 
-def _sorted_outcomes(traced: Traced, wait: int, slots: dict[str | None, str | None]) -> _Rewards:
-    """Return what counts: rewards by slot in order of time, whether there was an activation, and the rest.
+def _sorted_outcomes(traced: Traced, wait: int, slots: dict[str | None, str | None]) -> _Came:
+    """Return what counts, rewards by slot in order of time, and what does not.
 
     Args:
         traced: A decision with its outcomes.
@@ -132,55 +141,53 @@ def _sorted_outcomes(traced: Traced, wait: int, slots: dict[str | None, str | No
         slots: What its slots may be called.
 
     """
-    came = _Rewards({}, activated=False, unjoined=[])
+    rewards: dict[str | None, list[tuple[int, int, float]]] = {}
     activated = False
+    unjoined: list[Unjoined] = []
     seen: set[tuple[str | None, str]] = set()
-    for outcome in traced.outcomes:
-        age = outcome.at - traced.at
+    for seq, at, kind, body in traced.outcomes:
+        age = at - traced.at
         if not -EARLY < age < wait:
-            came.unjoined.append(Unjoined(outcome.seq, "early" if age < 0 else "late"))
+            unjoined.append(Unjoined(seq, "early" if age < 0 else "late"))
             continue
-        if outcome.kind == "Activated":
+        if kind == "Activated":
             activated = True
             continue
-        reward = _reward_of(outcome)
+        # Most rewards are among a few values, and decoding is most of what joining costs.
+        reward = _rewarded(body)
         if reward.slot not in slots:
-            came.unjoined.append(Unjoined(outcome.seq, "no such slot"))
+            unjoined.append(Unjoined(seq, "no such slot"))
             continue
         slot = slots[reward.slot]
         if reward.key is not None:
             if (slot, reward.key) in seen:
-                came.unjoined.append(Unjoined(outcome.seq, "repeated"))
+                unjoined.append(Unjoined(seq, "repeated"))
                 continue
             seen.add((slot, reward.key))
-        came.by_slot.setdefault(slot, []).append((outcome.at, outcome.seq, reward.value))
-    for rewards in came.by_slot.values():
-        rewards.sort()
-    return came._replace(activated=activated)
+        rewards.setdefault(slot, []).append((at, seq, reward.value))
+    for joined in rewards.values():
+        joined.sort()
+    return _Came(rewards, activated, unjoined)
 
 
 @lru_cache(maxsize=4096)
-def _plain_reward(body: bytes) -> Rewarded:
+def _rewarded(body: bytes) -> Rewarded:
     reward = decode(body, 0)
     if not isinstance(reward, Rewarded):
         raise LogDamaged("the body of a reward is something else")
     return reward
 
 
-def _reward_of(outcome: Outcome) -> Rewarded:
-    # Most rewards are among a few values, and decoding is most of what joining costs.
-    return _plain_reward(outcome.body)
-
-
-def _values(came: _Rewards, slot: str | None) -> tuple[float, ...]:
-    return tuple(value for _, _, value in came.by_slot.get(slot, ()))
+def _values(came: _Came, slot: str | None) -> tuple[float, ...]:
+    joined = came.rewards.get(slot)
+    return tuple([value for _, _, value in joined]) if joined else ()
 
 
 def _reward(decision: Decision, values: Sequence[float]) -> float:
     return aggregate(values, decision.reward_aggregation, decision.default_reward)
 
 
-def _label(decision: Ranked, came: _Rewards) -> Label:
+def _label(decision: Ranked, came: _Came) -> Label:
     position = decision.ranked[0]
     values = _values(came, None)
     original = _reward(decision, values)
@@ -190,7 +197,7 @@ def _label(decision: Ranked, came: _Rewards) -> Label:
     return Label(None, position, decision.probabilities[0], reward, original, values)
 
 
-def _slot_labels(decision: SlotsRanked, came: _Rewards) -> tuple[Label, ...]:
+def _slot_labels(decision: SlotsRanked, came: _Came) -> tuple[Label, ...]:
     labels: list[Label] = []
     for slot in decision.slots:
         position = slot.ranked[0]

@@ -142,10 +142,10 @@ class Loop:
             batch.at = max(self._clock.now(), batch.at)
             try:
                 decided = decide(self.state, command, batch)
+                batch.take(decided)
             except Exception as error:  # noqa: BLE001 - it is the caller's answer
                 answers.append(error)
             else:
-                batch.take(decided)
                 answers.append(decided.answer)
         self._at = batch.at
         if batch.records:
@@ -162,14 +162,16 @@ class Loop:
         batch.at = self._at = max(self._clock.now(), self._at)
         try:
             decided = decide(before, prepared.command, batch)
+            batch.take(decided)
+            # Before it is logged: an event that could not be read again would end the loop for good.
+            after = replay(batch.records, before) or before
         except Exception as error:  # noqa: BLE001 - it is the caller's answer
             if prepared.scorer is not None:
                 prepared.scorer.close()
             return error
-        batch.take(decided)
         if batch.records:
             self._journal.append(batch.records)
-            self.state = replay(batch.records, before) or before
+            self.state = after
             self._settle(before, prepared)
         return decided.answer
 
@@ -212,7 +214,10 @@ class Loop:
         version = before.line.newest
         in_use = version in {self.state.line.newest, self.state.published}
         if version and before.line.steps_since_kept and not in_use:
-            self._checkpoints.drop_model(version)
+            try:
+                self._checkpoints.drop_model(version)
+            except OSError as error:
+                self._log.warning("model not dropped", version=version, error=str(error))
 
     def _keep_state(self) -> None:
         try:

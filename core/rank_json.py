@@ -28,13 +28,15 @@ class JsonRank(msgspec.Struct, frozen=True, rename="camel", gc=False):
 _decoder = msgspec.json.Decoder(JsonRank)
 
 
-def read_rank(body: bytes | str) -> JsonRank:
+def read_rank(body: object) -> JsonRank:
     """Return a Rank request from its JSON; unknown fields are passed over.
 
     Raises:
         InvalidRequest: It is not JSON, or a field has a wrong type.
 
     """
+    if not isinstance(body, bytes | str):
+        raise InvalidRequest("request", f"must be JSON in bytes or a string (got {type(body).__name__})")
     try:
         read = _decoder.decode(body)
     except msgspec.ValidationError as error:

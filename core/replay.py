@@ -9,6 +9,7 @@ from loopledger.errors import LogDamaged, NotFound, ReplayMismatch
 from loopledger.events import CONTROL, VERSIONS, ModelImported, ModelTrained, decode
 from loopledger.journal import Reader
 from loopledger.learner import Learner
+from loopledger.request import whole_number
 from loopledger.state import State
 from loopledger.state import replay as replay_events
 from loopledger.training import Progress, fold, step_of
@@ -59,15 +60,19 @@ def version_as_of(
 
     Raises:
         NotFound: There was no model then, or no such version.
+        InvalidRequest: A number is none.
 
     """
     if version is not None:
+        version = whole_number("version", version)
         version_event(reader, version)
         return version
     if at is not None:
         seq = reader.last_until(at)
         if not seq:
             raise NotFound("the loop was made only after that time")
+    elif seq is not None:
+        seq = whole_number("seq", seq)
     published = state_at(reader, reader.head().seq if seq is None else seq).published
     if not published:
         raise NotFound("no model was published at that moment: every action had the same probability")

@@ -1,9 +1,11 @@
 """What callers send to Rank: actions, slots and their features, checked before anything else sees them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from operator import index
+from typing import Any, SupportsIndex, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from loopledger.errors import InvalidRequest
 from loopledger.settings import Limits
@@ -90,6 +92,18 @@ def _ids_and_features(actions: object) -> tuple[tuple[str, ...], list[Features]]
     raise InvalidRequest("actions", f"must be a list or an object (got {type(actions).__name__})")
 
 
+def whole_number(field: str, value: object) -> int:
+    """Return a whole number as Python's own.
+
+    Raises:
+        InvalidRequest: It is something else.
+
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise InvalidRequest(field, f"must be a whole number (got {type(value).__name__})")
+    return index(value)
+
+
 def check_actions(ids: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
     """Return the ids of a request's actions if they can be such.
 
@@ -102,7 +116,7 @@ def check_actions(ids: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
             "actions", f"must be 1 to {limits.actions}, as limits.actions says (got {len(ids)})"
         )
     check_ids("actions[{}].id", ids, limits)
-    return ids
+    return ids if {*map(type, ids)} == {str} else tuple(map(_plain, ids))
 
 
 def check_ids(field: str, ids: Sequence[object], limits: Limits) -> None:
@@ -151,6 +165,7 @@ def read_slots(slots: Slots, ids: Sequence[str], limits: Limits) -> list[tuple[S
             "slots", f"must be 1 to {most}, and no more than the actions (got {len(listed)})"
         )
     check_ids("slots[{}].id", [slot.id for slot in listed], limits)
+    listed = [slot if type(slot.id) is str else replace(slot, id=_plain(slot.id)) for slot in listed]
     read: list[tuple[Slot, SlotTerms]] = []
     taken: set[str] = set()
     for position, slot in enumerate(listed):
@@ -166,8 +181,8 @@ def _listed_slots(slots: object) -> list[Slot]:
     return [_read(Slot, f"slots[{position}]", slot) for position, slot in enumerate(slots)]
 
 
-def check_id(field: str, value: object, limits: Limits) -> None:
-    """Refuse what cannot be an id.
+def check_id(field: str, value: object, limits: Limits) -> str:
+    """Return an id, as a plain string, if it can be one.
 
     Raises:
         InvalidRequest: It is not a string of acceptable length and characters.
@@ -179,6 +194,12 @@ def check_id(field: str, value: object, limits: Limits) -> None:
         raise InvalidRequest(field, f"must have 1 to {limits.id_length} characters (got {len(value)})")
     if not value.isprintable():
         _check_characters(field, value)
+    return _plain(value)
+
+
+def _plain(text: str) -> str:
+    """Return a string without the class that it came in, an enumeration's for example: the log has none."""
+    return text if type(text) is str else str.__str__(text)
 
 
 def check_excluded(field: str, excluded: object, ids: Sequence[str]) -> tuple[str, ...]:
@@ -194,7 +215,7 @@ def check_excluded(field: str, excluded: object, ids: Sequence[str]) -> tuple[st
     for name in listed:
         if name not in ids:
             raise InvalidRequest(field, "names an action that is not in the request")
-    named = tuple(dict.fromkeys(listed))
+    named = tuple(map(_plain, dict.fromkeys(listed)))
     if len(named) == len(ids):
         raise InvalidRequest(field, "excludes every action: leave at least one to choose")
     return named

@@ -6,12 +6,13 @@ from threading import Lock
 
 from loopledger.checkpoints import Checkpoints
 from loopledger.commands import Command, ImportModel, PlanTraining, PublishModel, Train
-from loopledger.errors import Conflict, LogDamaged
+from loopledger.errors import Conflict, InvalidRequest, LogDamaged
 from loopledger.facts import Answer
 from loopledger.journal import Store
 from loopledger.learner import Learner
 from loopledger.loop import Prepared
 from loopledger.replay import rebuild, version_event
+from loopledger.request import whole_number
 from loopledger.state import State
 from loopledger.training import Progress, Step, fold
 
@@ -70,6 +71,11 @@ class Trainer:
                     break
         return made
 
+    @property
+    def busy(self) -> bool:
+        """Whether a training is under way."""
+        return self._turn.locked()
+
     def publish(self, version: int) -> Answer:
         """Let decisions use a version; it is rebuilt first if its bytes are not kept.
 
@@ -77,6 +83,7 @@ class Trainer:
             NotFound: There is no such version.
 
         """
+        version = whole_number("version", version)
         reader = self._store.reader()
         try:
             _, event = version_event(reader, version)
@@ -86,13 +93,16 @@ class Trainer:
         scorer = self._learner.scorer(event.policy, model)
         return self._ask(Prepared(PublishModel(version), model, scorer))
 
-    def import_model(self, state: State, model: bytes) -> Answer:
+    def import_model(self, state: State, model: object) -> Answer:
         """Make a model from outside a version and publish it, after trying it where a crash does no harm.
 
         Raises:
+            InvalidRequest: It is not bytes.
             LearnerFailed: It is no model, or none for the policy in force.
 
         """
+        if not isinstance(model, bytes):
+            raise InvalidRequest("model", f"must be a model's bytes (got {type(model).__name__})")
         policy = state.effective_policy
         self._learner.probe(policy, model)
         scorer = self._learner.scorer(policy, model)

@@ -69,6 +69,8 @@ def verify(
             f"{decisions} decisions are chained, and {computed} were found by their kind: an index is damaged"
         )
         findings = findings.plus(Findings(problems=(Problem(head.seq, what),)))
+    if progress:
+        progress(total, total)
     created = reader.record(1)
     event = decode(created.body, 1) if created else None
     return Verification(getattr(event, "loop_id", ""), head.seq, head.digest.hex(), learner.engine, findings)

@@ -3,10 +3,12 @@ import json
 import msgspec
 import pytest
 from loopledger.cooked import learning_line
+from loopledger.errors import LogDamaged
 from loopledger.events import Activated, Ranked, Rewarded, SlotRanking, SlotsRanked, encode
 from loopledger.joining import join
 from loopledger.journal import Outcome, Traced
 from loopledger.policy import LearningPolicy
+from policies import POLICIES
 from support import SHARED, ranked
 
 AT = 1_000_000_000_000
@@ -84,9 +86,10 @@ def test_real_cooked_log_of_single_decisions():
         assert label.probability == pytest.approx(cooked["_label_probability"], abs=1e-8)
         assert label.position == cooked["_labelIndex"] == cooked["_label_Action"] - 1
         line = json.loads(learning_line(example))
-        assert {name: line[name] for name in ("a", "c", "_labelIndex", "_label_Action", "_label_cost")} == {
-            name: cooked[name] for name in ("a", "c", "_labelIndex", "_label_Action", "_label_cost")
+        assert {name: line[name] for name in ("c", "_labelIndex", "_label_Action", "_label_cost")} == {
+            name: cooked[name] for name in ("c", "_labelIndex", "_label_Action", "_label_cost")
         }
+        assert line["a"] == cooked["a"][:1]
 
 
 def test_real_cooked_log_of_slots():
@@ -134,6 +137,24 @@ def test_every_number_survives():
     example = join(Traced(1, AT, "e", encode(decision), outcomes([{"v": 1 / 3, "ActionTaken": False}])))
     line = json.loads(learning_line(example))
     assert line["_label_cost"] == -1 / 3
-    assert line["p"] == list(decision.probabilities)
+    assert line["p"] == [decision.probabilities[0]]
     assert line["_label_probability"] == decision.probabilities[0]
-    assert line["a"] == [2, 1, 3]
+    assert line["a"] == [2]
+
+
+@pytest.mark.parametrize("name", [name for name, policy in POLICIES.items() if not policy.multi_slot])
+def test_no_policy_looks_at_actions_that_were_not_chosen(vw, name):
+    decision = ranked(probabilities=(0.85, 0.1, 0.05))
+    events = [outcomes([{"v": value, "ActionTaken": False}]) for value in (1.0, 0.0, 0.5)]
+    short = [learning_line(join(Traced(1, AT, "e", encode(decision), one))) for one in events]
+    whole = [line.replace(b'"a":[2],"p":[0.85]', b'"a":[2,1,3],"p":[0.85,0.1,0.05]') for line in short]
+    assert short != whole
+    assert vw.fold(POLICIES[name], None, short) == vw.fold(POLICIES[name], None, whole)
+
+
+@pytest.mark.parametrize(
+    "found", [encode(Activated()), b'{"kind":"Activated","context":{}}', b'{"kind":"Ranked","context":{}}', b""]
+)
+def test_what_is_no_decision_is_damage(found):
+    with pytest.raises(LogDamaged, match="event 7"):
+        join(Traced(7, AT, "e", found, []))

@@ -25,14 +25,16 @@ SPAN = """
     )
 """
 COUNTS = "SELECT kind, count(*) FROM events WHERE seq > ? GROUP BY kind"
+# The plus keeps SQLite from the index of kinds: a range to learn from is mostly decisions.
 TRACED = f"""
-    SELECT d.seq, d.at, d.event_id, d.codec, CAST(d.body AS BLOB),
-           o.seq, o.at, o.kind, o.codec, CAST(o.body AS BLOB)
-    FROM (
-        SELECT seq, at, event_id, codec, body FROM events
-        WHERE kind = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT {PAGE}
-    ) AS d
-    LEFT JOIN events AS o ON o.event_id = d.event_id AND +o.kind IN ('Rewarded', 'Activated')
+    SELECT seq, at, event_id, codec, CAST(body AS BLOB) FROM events
+    WHERE +kind = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT {PAGE}
+"""
+OUTCOMES = """
+    SELECT d.seq, o.seq, o.at, o.kind, o.codec, CAST(o.body AS BLOB)
+    FROM events AS d CROSS JOIN events AS o
+    ON o.event_id = d.event_id AND o.seq <> d.seq AND +o.kind IN ('Rewarded', 'Activated')
+    WHERE +d.kind = ? AND d.seq >= ? AND d.seq <= ?
     ORDER BY d.seq
 """
 

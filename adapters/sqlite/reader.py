@@ -116,21 +116,18 @@ class SqliteReader:
     def traced(self, kind: DecisionKind, first: int, last: int) -> Iterator[Traced]:
         """Yield the decisions of a kind between two seqs, each with its outcomes."""
         after = first - 1
-        while True:
-            found: list[Traced] = []
-            for row in self._all(queries.TRACED, (kind, after, last)):
-                if not found or found[-1].seq != row[0]:
-                    found.append(Traced(row[0], row[1], row[2], queries.body(row[3], row[4], row[0]), []))
-                if row[5] is not None:
-                    found[-1].outcomes.append(
-                        Outcome(row[5], row[6], row[7], queries.body(row[8], row[9], row[5]))
-                    )
-            for traced in found:
-                traced.outcomes.sort()
+        while rows := self._all(queries.TRACED, (kind, after, last)):
+            found = {
+                seq: Traced(seq, at, event_id, queries.body(codec, stored, seq), [])
+                for seq, at, event_id, codec, stored in rows
+            }
+            after = rows[-1][0]
+            for of, seq, at, what, codec, stored in self._all(queries.OUTCOMES, (kind, rows[0][0], after)):
+                found[of].outcomes.append(Outcome(seq, at, what, queries.body(codec, stored, seq)))
+            for traced in found.values():
+                if len(traced.outcomes) > 1:
+                    traced.outcomes.sort()
                 yield traced
-            if len(found) < queries.PAGE:
-                return
-            after = found[-1].seq
 
     def decisions(self, event_ids: Sequence[str]) -> dict[str, Record]:
         """Return the decisions that some event ids name."""

@@ -1,0 +1,134 @@
+"""Durable Rank: many callers against plain prediction, one caller against prediction and a sync."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from measure import Ratios, Row, quiet
+from traffic import VARIETY, Request, Taught, taught
+
+import loopledger
+
+ACTIONS = (5, 10, 50)
+_MANY = (16, 256)
+_AT_ONCE = {5: 4096, 10: 3072, 50: 1024}
+_ALONE = 100
+
+
+def many_callers(folder: Path, rounds: int) -> Iterator[Row]:
+    """Yield throughput with many callers, as a share of `Workspace.predict` of the same JSON."""
+    for actions in ACTIONS:
+        with taught(actions, folder) as prepared:
+            yield from asyncio.run(_many_callers(actions, prepared, rounds))
+
+
+async def _many_callers(actions: int, prepared: Taught, rounds: int) -> list[Row]:
+    total = _AT_ONCE[actions]
+    kinds = [(form, callers) for callers in _MANY for form in ("objects", "JSON")]
+    gathered = {kind: Ratios() for kind in kinds}
+    async with loopledger.open_async(prepared.folder) as ledger:
+        loop = await ledger.loop(prepared.name)
+        quiet()
+        for _ in range(rounds):
+            for form, callers in kinds:
+                before = _predict(prepared, total // 2)
+                rate = await _rate(loop, prepared.requests, total, callers, form)
+                plain = (before + _predict(prepared, total // 2)) / 2
+                gathered[form, callers].add(rate / plain, ranks_per_second=rate, predicts_per_second=plain)
+    return [
+        ratios.row(
+            "durable Rank, many callers",
+            "plain predict",
+            f"{actions} actions, {callers} callers, {form}",
+            at_least=0.6 if callers == max(_MANY) else None,
+        )
+        for (form, callers), ratios in gathered.items()
+    ]
+
+
+def _predict(prepared: Taught, count: int) -> float:
+    begun = time.perf_counter()
+    for number in range(count):
+        prepared.predict(number)
+    return count / (time.perf_counter() - begun)
+
+
+async def _rate(
+    loop: loopledger.AsyncLoop, requests: list[Request], total: int, callers: int, form: str
+) -> float:
+    numbers = iter(range(total))
+
+    async def objects() -> None:
+        for number in numbers:
+            request = requests[number % VARIETY]
+            await loop.rank(request.context, request.actions)
+
+    async def as_json() -> None:
+        for number in numbers:
+            await loop.rank_json(requests[number % VARIETY].json)
+
+    caller = objects if form == "objects" else as_json
+    begun = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return total / (time.perf_counter() - begun)
+
+
+def one_caller(folder: Path, rounds: int) -> Iterator[Row]:
+    """Yield the time of one caller's Rank over that of a prediction and a sync.
+
+    The sync is that of a file to which as many bytes are appended as a decision has. It is
+    compared in two ways: with prediction and sync done in turns, as a Rank has to do them, and
+    with the sum of many predictions and many syncs, each timed for itself. In turns both cost
+    more, because each pushes out of the processor's caches what the other left there.
+    """
+    for actions in ACTIONS:
+        with taught(actions, folder) as prepared:
+            yield from _one_caller(actions, prepared, rounds)
+
+
+def _one_caller(actions: int, prepared: Taught, rounds: int) -> Iterator[Row]:
+    in_turns = {"objects": Ratios(), "JSON": Ratios()}
+    apart = {"objects": Ratios(), "JSON": Ratios()}
+    file = os.open(prepared.folder / "synced", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    content = b"x" * prepared.logged
+
+    def sync(_: int) -> None:
+        os.write(file, content)
+        os.fsync(file)
+
+    def both(number: int) -> None:
+        prepared.predict(number)
+        sync(number)
+
+    with loopledger.open(prepared.folder) as ledger:
+        loop = ledger.loop(prepared.name)
+
+        def objects(number: int) -> None:
+            request = prepared.requests[number % VARIETY]
+            loop.rank(request.context, request.actions)
+
+        def as_json(number: int) -> None:
+            loop.rank_json(prepared.requests[number % VARIETY].json)
+
+        quiet()
+        for _ in range(rounds):
+            for form, rank in (("objects", objects), ("JSON", as_json)):
+                alone = _each(prepared.predict) + _each(sync)
+                ranked = _each(rank)
+                together = _each(both)
+                in_turns[form].add(ranked / together, rank_us=ranked, predict_and_sync_us=together)
+                apart[form].add(ranked / alone, rank_us=ranked, predict_and_sync_us=alone)
+    os.close(file)
+    for against, gathered in (("predict + fsync, in turns", in_turns), ("predict + fsync, apart", apart)):
+        for form, ratios in gathered.items():
+            conditions = f"{actions} actions, 1 caller, {form}"
+            yield ratios.row("durable Rank, one caller", against, conditions, at_most=1.5)
+
+
+def _each(function: Callable[[int], object]) -> float:
+    begun = time.perf_counter()
+    for number in range(_ALONE):
+        function(number)
+    return (time.perf_counter() - begun) / _ALONE * 1e6
