@@ -1,5 +1,8 @@
 import pytest
 from hypothesis import HealthCheck, settings
+from support import Lent, TinyLearner
+
+from loopledger.adapters.embedding import directory
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.clock import SimulatedClock
 
@@ -15,6 +18,20 @@ def vw():
     learner = VwLearner(workers=2)
     yield learner
     learner.close()
+
+
+@pytest.fixture
+def lent(vw, monkeypatch):
+    """Let ledgers use the learning processes that run already: starting some for every test takes long."""
+    monkeypatch.setattr(directory, "VwLearner", lambda _: Lent(vw))
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Let ledgers learn without VowpalWabbit, and return the learner that they all share."""
+    learner = TinyLearner()
+    monkeypatch.setattr(directory, "VwLearner", lambda _: Lent(learner))
+    return learner
 
 
 @pytest.fixture

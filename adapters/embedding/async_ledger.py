@@ -18,6 +18,7 @@ from loopledger.adapters.embedding.ledger import Ledger, Loop
 from loopledger.adapters.embedding.moments import Moment
 from loopledger.adapters.embedding.replies import Outbox
 from loopledger.adapters.embedding.session import Session
+from loopledger.adapters.embedding.view import Excerpt, excerpt
 from loopledger.adapters.sqlite.async_reader import open_async_reader
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.clock import Clock
@@ -27,6 +28,7 @@ from loopledger.facts import Answer
 from loopledger.reports import Entry, Model, Status, entry
 from loopledger.request import Actions, Features, Slots
 from loopledger.settings import Settings
+from loopledger.training import Progress
 from loopledger.verification import Verification
 
 _P = ParamSpec("_P")
@@ -60,6 +62,7 @@ class AsyncLedger:
         # What takes long waits in threads of its own, so that the program's default ones stay free.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="loopledger-async")
         self._ledger: Ledger | None = None
+        self._closed = False
 
     async def create(
         self, name: str, *, policy: Policy | None = None, settings: Settings | None = None
@@ -86,10 +89,13 @@ class AsyncLedger:
 
     async def close(self) -> None:
         """Carry out what waits, and close every loop."""
-        if self._ledger is not None:
-            await self.run(self._ledger.close)
-            self._ledger = None
-        self._threads.shutdown(wait=False)
+        ledger, self._ledger = self._ledger, None
+        try:
+            if ledger is not None:
+                await self.run(ledger.close)
+        finally:
+            self._closed = True
+            self._threads.shutdown(wait=False)
 
     @property
     def ledger(self) -> Ledger:
@@ -104,7 +110,14 @@ class AsyncLedger:
         return self._ledger
 
     async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call something that may take long, in a thread."""
+        """Call something that may take long, in a thread.
+
+        Raises:
+            LoopStopped: The ledger is closed.
+
+        """
+        if self._closed:
+            raise LoopStopped("the ledger is closed")
         running = asyncio.get_running_loop()
         return await running.run_in_executor(self._threads, partial(function, *args, **kwargs))
 
@@ -112,7 +125,11 @@ class AsyncLedger:
         return AsyncLoop(self, loop)
 
     async def __aenter__(self) -> Self:
-        self._ledger = await self.run(self._open)
+        try:
+            self._ledger = await self.run(self._open)
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -186,9 +203,9 @@ class AsyncLoop:
         """Change settings by name, and return them all."""
         return await self._ledger.run(self._blocking.change_settings, **changes)
 
-    async def train(self) -> list[int]:
-        """Learn every decision whose window has closed, as `Loop.train` does."""
-        return await self._ledger.run(self._blocking.train)
+    async def train(self, progress: Progress | None = None) -> list[int]:
+        """Learn what can be learned, as `Loop.train` does; progress is told in another thread."""
+        return await self._ledger.run(self._blocking.train, progress)
 
     async def publish(self, version: int) -> Receipt:
         """Let decisions use a version, as `Loop.publish` does."""
@@ -202,21 +219,30 @@ class AsyncLoop:
         """Publish a model from outside, as `Loop.import_model` does."""
         return await self._ledger.run(self._blocking.import_model, model)
 
+    async def settings(self) -> Settings:
+        """Return the settings in force."""
+        return await self._ledger.run(lambda: self._blocking.settings)
+
     async def status(self) -> Status:
         """Return how the loop stands."""
         return await self._ledger.run(self._blocking.status)
 
     async def model(
-        self, version: int | None = None, *, time: Moment | None = None, seq: int | None = None
+        self,
+        version: int | None = None,
+        *,
+        time: Moment | None = None,
+        seq: int | None = None,
+        progress: Progress | None = None,
     ) -> Model:
-        """Return a model version, as `Loop.model` does."""
-        return await self._ledger.run(self._blocking.model, version, time=time, seq=seq)
+        """Return a model version, as `Loop.model` does; progress is told in another thread."""
+        return await self._ledger.run(self._blocking.model, version, time=time, seq=seq, progress=progress)
 
     async def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Check everything, as `Loop.verify` does; progress is told in another thread."""
         return await self._ledger.run(self._blocking.verify, progress)
 
-    async def log(
+    def log(
         self,
         *,
         first: int = 1,
@@ -225,13 +251,16 @@ class AsyncLoop:
         event_id: str | None = None,
     ) -> AsyncIterator[Entry]:
         """Yield the log's events, as `Loop.log` does."""
+        return self._log(excerpt(first, last, kinds, event_id))
+
+    async def _log(self, wanted: Excerpt) -> AsyncIterator[Entry]:
         folder = self._blocking.place.folder
         if folder is None:
-            for found in self._blocking.log(first=first, last=last, kinds=kinds, event_id=event_id):
+            for found in self._blocking.log(**wanted._asdict()):
                 yield found
             return
         async with open_async_reader(folder / "log.db") as reader:
-            async for record in reader.records(first, last, kinds, event_id):
+            async for record in reader.records(*wanted):
                 yield entry(record)
 
     async def _session(self) -> Session:
@@ -240,9 +269,10 @@ class AsyncLoop:
     async def _ask(self, command: Command, session: Session | None = None) -> Answer:
         while True:
             session = session or self._peek() or await self._session()
-            if session is not self._asked:
+            running = asyncio.get_running_loop()
+            if session is not self._asked or self._outbox.loop is not running:
                 self._asked = session
-                self._outbox = Outbox(asyncio.get_running_loop(), session.inbox)
+                self._outbox = Outbox(running, session.inbox)
             try:
                 return await self._outbox.put(command)
             except LoopStopped:

@@ -4,9 +4,12 @@ import os
 from collections.abc import Iterable
 from itertools import count
 
+import msgspec
+
 from loopledger.clock import Clock
 from loopledger.commands import Rank, RankSlots
 from loopledger.context import build_context
+from loopledger.errors import InvalidRequest
 from loopledger.policy import LearningPolicy, policy_from
 from loopledger.rank_json import read_rank
 from loopledger.request import (
@@ -19,7 +22,7 @@ from loopledger.request import (
     read_actions,
     read_slots,
 )
-from loopledger.settings import Limits
+from loopledger.settings import Limits, Settings, settings_from
 
 Named = tuple[str, bool]
 """A decision's id, and whether it is the caller's, so that it may be in the log already."""
@@ -116,6 +119,22 @@ def as_policy(policy: Policy) -> LearningPolicy:
     )
 
 
+def as_settings(settings: object) -> Settings:
+    """Return checked settings.
+
+    Raises:
+        InvalidRequest: They are none, or one of them is out of its limits.
+
+    """
+    if not isinstance(settings, Settings):
+        raise InvalidRequest("settings", f"must be Settings(...) (got {type(settings).__name__})")
+    try:
+        values = msgspec.to_builtins(settings)
+    except TypeError as error:
+        raise InvalidRequest("settings", str(error)) from None
+    return settings_from(values)
+
+
 class EventIds:
     """Makes event ids: 32 hexadecimal digits, first the time, then what no other maker has, then a count.
 
@@ -142,5 +161,4 @@ class EventIds:
         if event_id is None:
             millisecond = self._clock.now() // 1000
             return f"{millisecond:012x}{self._maker}{next(self._count) & 0xFFFFFFFF:08x}", False
-        check_id("event_id", event_id, limits)
-        return event_id, True
+        return check_id("event_id", event_id, limits), True

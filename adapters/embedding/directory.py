@@ -54,11 +54,14 @@ class Directory:
         Raises:
             Conflict: There is one of that name.
             InvalidRequest: The name cannot be a folder's, or the engine refuses the policy.
+            LoopStopped: Everything is closed.
 
         """
         check_name(name)
         created = LoopCreated(loop_id=name, settings=settings, policy=policy)
         with self._guard:
+            if self._closed:
+                raise LoopStopped("the ledger is closed")
             if self.has(name):
                 raise Conflict(f"there is a loop {name!r} already")
             try:
@@ -150,7 +153,8 @@ class Directory:
 
     def _make_room(self) -> None:
         """Close the loops that were not used for longest, until one more may be opened."""
-        idle = [name for name, session in self._sessions.items() if session.inbox.waiting == 0]
+        # A copy: `peek` moves sessions about without waiting for anybody.
+        idle = [name for name, session in list(self._sessions.items()) if not session.busy]
         for name in idle[: max(0, len(self._sessions) + 1 - self._open_loops)]:
             session = self._sessions.pop(name)
             session.replaced = True
@@ -158,8 +162,8 @@ class Directory:
 
     def _create_folder(self, folder: Path, name: str, created: LoopCreated) -> None:
         """Make a loop's folder beside its place and move it there whole: a loop exists or it does not."""
-        beside = folder / f".creating-{name}"
-        shutil.rmtree(beside, ignore_errors=True)
+        # Nobody else's: whoever makes a loop of the same name meanwhile must not write into this one.
+        beside = folder / f".creating-{name}-{os.urandom(6).hex()}"
         create(in_folder(beside).store, self.clock, created)
         try:
             beside.rename(folder / name)

@@ -1,19 +1,20 @@
 """The blocking face of the Python API."""
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self, TypeVar, cast
 
 from loopledger.adapters.embedding.building import (
     Policy,
     as_policy,
+    as_settings,
     json_command,
     rank_command,
     rank_slots_command,
 )
-from loopledger.adapters.embedding.directory import Directory
+from loopledger.adapters.embedding.directory import Directory, check_name
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.view import LoopView
 from loopledger.adapters.ready import default_policy
@@ -21,11 +22,13 @@ from loopledger.adapters.system_clock import SystemClock
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.clock import Clock
 from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, ResetModel, Reward
-from loopledger.errors import InvalidRequest, LearnerFailed, LoopStopped
+from loopledger.errors import Conflict, InvalidRequest, LearnerFailed, LoopStopped
 from loopledger.facts import Answer
-from loopledger.request import Actions, Features, Slots
-from loopledger.settings import Settings, check_settings
+from loopledger.request import Actions, Features, Slots, whole_number
+from loopledger.settings import Settings
 from loopledger.training import Progress
+
+_T = TypeVar("_T")
 
 
 class Ledger:
@@ -38,6 +41,9 @@ class Ledger:
         open_loops: How many loops may be open at a time; those least used are closed for others.
         most_waiting: How many commands may wait at one loop before it says `Overloaded`.
 
+    Raises:
+        InvalidRequest: The folder cannot be made, or a number is less than 1.
+
     """
 
     def __init__(
@@ -49,9 +55,14 @@ class Ledger:
         open_loops: int = 256,
         most_waiting: int = 4096,
     ) -> None:
-        place = None if str(folder) == ":memory:" else Path(folder)
-        if place is not None:
-            place.mkdir(parents=True, exist_ok=True)
+        for field, number in (
+            ("workers", 1 if workers is None else workers),
+            ("open_loops", open_loops),
+            ("most_waiting", most_waiting),
+        ):
+            if whole_number(field, number) < 1:
+                raise InvalidRequest(field, "must be at least 1")
+        place = None if str(folder) == ":memory:" else _data_folder(folder)
         self.directory = Directory(
             place,
             clock or SystemClock(),
@@ -74,9 +85,12 @@ class Ledger:
             InvalidRequest: The name, the policy or the settings cannot be used.
 
         """
-        checked = check_settings(settings or Settings())
-        self.directory.create(name, checked, as_policy(policy) if policy else default_policy())
-        return Loop(self.directory, name)
+        self.directory.create(
+            name,
+            Settings() if settings is None else as_settings(settings),
+            default_policy() if policy is None else as_policy(policy),
+        )
+        return Loop(self, name)
 
     def loop(
         self,
@@ -100,10 +114,15 @@ class Ledger:
             LogDamaged: Its log does not hold what was committed to it.
 
         """
+        check_name(name)
         if create and not self.directory.has(name):
-            return self.create(name, policy=policy, settings=settings)
+            try:
+                return self.create(name, policy=policy, settings=settings)
+            except Conflict:
+                if not self.directory.has(name):
+                    raise  # else somebody else was quicker to make it
         self.directory.get(name, afresh=True)
-        return Loop(self.directory, name)
+        return Loop(self, name)
 
     def loops(self) -> list[str]:
         """Return the names of the loops."""
@@ -125,8 +144,10 @@ class Ledger:
 class Loop(LoopView):
     """A learning loop. Every answer is durable when it comes."""
 
-    def __init__(self, directory: Directory, name: str) -> None:
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        directory = ledger.directory
         super().__init__(name, directory.place(name), directory.learner)
+        self._ledger = ledger  # which closes when nobody has it any more
         self._directory = directory
 
     def rank(
@@ -255,7 +276,7 @@ class Loop(LoopView):
             LearnerFailed: The engine refused, died or hung; the loop goes on with what it has.
 
         """
-        return self._session().train(progress)
+        return self._using(lambda session: session.train(progress))
 
     def publish(self, version: int) -> Receipt:
         """Let decisions use a version. After going back to an older one, training goes on unpublished.
@@ -265,7 +286,7 @@ class Loop(LoopView):
             Conflict: It was made for another kind of decision.
 
         """
-        return cast("Receipt", self._session().trainer.publish(version))
+        return cast("Receipt", self._using(lambda session: session.trainer.publish(version)))
 
     def reset_model(self) -> Receipt:
         """Go back to no model. What was logged stays."""
@@ -275,11 +296,13 @@ class Loop(LoopView):
         """Publish a VowpalWabbit model from outside as a new version, and learn on from it.
 
         Raises:
+            InvalidRequest: It is not bytes.
             LearnerFailed: It is no model, or none for the policy in force.
 
         """
-        session = self._session()
-        return cast("Receipt", session.trainer.import_model(session.state, model))
+        return cast(
+            "Receipt", self._using(lambda session: session.trainer.import_model(session.state, model))
+        )
 
     @property
     def settings(self) -> Settings:
@@ -290,13 +313,25 @@ class Loop(LoopView):
         return self._directory.peek(self.name) or self._directory.get(self.name)
 
     def _ask(self, command: Command) -> Answer:
+        return self._using(lambda session: session.ask(command))
+
+    def _using(self, work: Callable[[Session], _T]) -> _T:
         while True:
             session = self._session()
             try:
-                return session.ask(command)
+                return work(session)
             except LoopStopped:
                 if not session.retired:  # else it was closed to make room, and is opened again
                     raise
 
     def __repr__(self) -> str:
         return f"Loop({self.name!r})"
+
+
+def _data_folder(folder: str | Path) -> Path:
+    try:
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+    except (OSError, TypeError, ValueError) as error:
+        raise InvalidRequest("folder", f"cannot be used as a data folder: {error}") from error
+    return place

@@ -14,10 +14,10 @@ def microseconds(moment: Moment) -> int:
     """Return a time in microseconds since 1970.
 
     Raises:
-        InvalidRequest: The text is no ISO 8601 time.
+        InvalidRequest: It is no time, or its text is not ISO 8601.
 
     """
-    if isinstance(moment, int):
+    if isinstance(moment, int) and not isinstance(moment, bool):
         return moment
     if isinstance(moment, str):
         try:
@@ -26,6 +26,11 @@ def microseconds(moment: Moment) -> int:
             raise InvalidRequest(
                 "time", "must be ISO 8601, such as 2026-11-21T20:30:00Z or 2026-11-21"
             ) from None
+    if not isinstance(moment, datetime):
+        raise InvalidRequest(
+            "time",
+            f"must be a datetime, ISO 8601 text or microseconds since 1970 (got {type(moment).__name__})",
+        )
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1)

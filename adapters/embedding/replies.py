@@ -78,7 +78,7 @@ class Outbox:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, inbox: Inbox) -> None:
-        self._loop = loop
+        self.loop = loop
         self._inbox = inbox
         self._commands: list[Command | Prepared] = []
         self._futures: list[asyncio.Future[Answer]] = []
@@ -87,9 +87,9 @@ class Outbox:
         """Send a command with the next letter, and return its answer to come."""
         commands = self._commands
         if not commands:
-            self._loop.call_soon(self._send)
+            self.loop.call_soon(self._send)
         commands.append(command)
-        future = self._loop.create_future()
+        future = self.loop.create_future()
         self._futures.append(future)
         if len(commands) >= BATCH:
             self._send()
@@ -98,7 +98,7 @@ class Outbox:
     def _send(self) -> None:
         if not self._commands:
             return
-        letter = Letter(self._commands, AsyncReply(self._loop, self._futures))
+        letter = Letter(self._commands, AsyncReply(self.loop, self._futures))
         self._commands, self._futures = [], []
         try:
             self._inbox.submit(letter)

@@ -75,7 +75,12 @@ class Session:
     @property
     def retired(self) -> bool:
         """Whether the loop may just be opened again: nothing is wrong with it."""
-        return self.replaced or isinstance(self.inbox.failure, KeyboardInterrupt)
+        return self.replaced or self.inbox.interrupted
+
+    @property
+    def busy(self) -> bool:
+        """Whether commands wait, or a training is under way that closing would undo."""
+        return self.inbox.waiting > 0 or self.trainer.busy
 
     @property
     def limits(self) -> Limits:
@@ -139,6 +144,6 @@ class Session:
             self.last_failure = None
         except LoopStopped:
             return
-        except LoopledgerError as error:
-            self.last_failure = str(error)
-            diagnostics(loop=self.name).warning("automatic training failed", error=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next training may do better
+            self.last_failure = str(error) if isinstance(error, LoopledgerError) else repr(error)
+            diagnostics(loop=self.name).warning("automatic training failed", error=self.last_failure)

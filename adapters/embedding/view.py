@@ -1,7 +1,8 @@
 """Looking at a loop without writing to it; it may be open elsewhere meanwhile."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from typing import NamedTuple, get_args
 
 from msgspec.structs import replace
 
@@ -9,12 +10,17 @@ from loopledger.adapters.embedding.moments import Moment, microseconds
 from loopledger.adapters.place import Place
 from loopledger.adapters.verifier import side_by_side
 from loopledger.checkpoints import recover
-from loopledger.errors import NotFound
+from loopledger.errors import InvalidRequest, NotFound
+from loopledger.events import AnyEvent
 from loopledger.learner import Learner
 from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
+from loopledger.request import whole_number
 from loopledger.training import Progress
 from loopledger.verification import Verification
 from loopledger.verify import verify
+
+KINDS: tuple[str, ...] = tuple(kind.__name__ for kind in get_args(AnyEvent))
+"""Every kind of event."""
 
 
 class LoopView:
@@ -80,9 +86,17 @@ class LoopView:
         kinds: Sequence[str] | None = None,
         event_id: str | None = None,
     ) -> Iterator[Entry]:
-        """Yield the log's events, read a page at a time: all, or those of some kinds or of one event id."""
+        """Yield the log's events, read a page at a time: all, or those of some kinds or of one event id.
+
+        Raises:
+            InvalidRequest: There cannot be such events.
+
+        """
+        return self._log(excerpt(first, last, kinds, event_id))
+
+    def _log(self, wanted: "Excerpt") -> Iterator[Entry]:
         with closing(self.place.store.reader()) as reader:
-            for record in reader.records(first, last, kinds, event_id):
+            for record in reader.records(*wanted):
                 yield entry(record)
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
@@ -96,3 +110,32 @@ class LoopView:
             run = None if self.place.folder is None else side_by_side(self.place.folder)
             found = verify(reader, self._learner, self.place.checkpoints, run=run, progress=progress)
             return replace(found, loop=self.name)
+
+
+class Excerpt(NamedTuple):
+    """What somebody wants to read of a log."""
+
+    first: int
+    last: int | None
+    kinds: tuple[str, ...] | None
+    event_id: str | None
+
+
+def excerpt(first: object, last: object, kinds: object, event_id: object) -> Excerpt:
+    """Return what somebody wants to read of a log, checked.
+
+    Raises:
+        InvalidRequest: There cannot be such events.
+
+    """
+    if kinds is not None:
+        if isinstance(kinds, str | bytes) or not isinstance(kinds, Iterable):
+            raise InvalidRequest("kinds", f"must be a list of kinds (got {type(kinds).__name__})")
+        kinds = tuple(kinds)
+        if not set(KINDS).issuperset(kinds):
+            raise InvalidRequest("kinds", f"must be among {', '.join(KINDS)}")
+    if event_id is not None and not isinstance(event_id, str):
+        raise InvalidRequest("event_id", f"must be a string (got {type(event_id).__name__})")
+    return Excerpt(
+        whole_number("first", first), None if last is None else whole_number("last", last), kinds, event_id
+    )

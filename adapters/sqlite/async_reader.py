@@ -33,7 +33,8 @@ class AsyncSqliteReader:
     ) -> AsyncIterator[Record]:
         """Yield events in log order, of some kinds or of one event id only."""
         after, until = queries.bounds(first, last)
-        streams = [self._pages(after, until, kind, event_id) for kind in kinds or (None,)]
+        wanted = (None,) if kinds is None else kinds
+        streams = [self._pages(after, until, kind, event_id) for kind in wanted]
         heads: list[tuple[Record, AsyncIterator[Record]]] = []
         for stream in streams:
             await _advance(stream, heads)
