@@ -15,7 +15,7 @@ from loopledger.clock import SECOND
 from loopledger.draw import RESOLUTION
 from loopledger.errors import LogDamaged
 from loopledger.events import Decision, Ranked, Rewarded, SlotsRanked, decode, decode_apart
-from loopledger.journal import Outcome, Traced
+from loopledger.journal import Traced
 
 EARLY = 120 * SECOND
 """How long before its decision a reward may come and still count, in microseconds."""
@@ -103,7 +103,7 @@ def join(traced: Traced) -> Joined:
     skipped: Skipped | None = None
     if decision.deferred and not came.activated:
         skipped = "not activated"
-    elif any([label.probability < RESOLUTION for label in labels]):
+    elif min(label.probability for label in labels) < RESOLUTION:
         # Outside Online mode the caller's own action is kept even where the model would never
         # have drawn it; importance weighting would divide by that probability.
         skipped = "never drawn"
