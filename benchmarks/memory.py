@@ -49,7 +49,7 @@ def open_loops(data: Path) -> Row:
         against="a process with one",
         conditions=f"{_LOOPS} loops open, each with a model of 2^18 weights",
         ratio=round(each / 2**20, 2),
-        spread=(round(each / 2**20, 2),) * 2,
+        spread=(round(each / 2**20, 2), round(each / 2**20, 2)),
         goal="stated, and bounded by closing idle loops (ratio: MB)",
         met=None,
         figures={

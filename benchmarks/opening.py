@@ -1,12 +1,13 @@
 """Opening a loop: does it get slower as the log grows?"""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from history import write
 from measure import Ratios, Row, seconds
-from traffic import requests
+from traffic import Request, requests
 
 import loopledger
 
@@ -19,17 +20,14 @@ def opening(folder: Path, rounds: int) -> Iterator[Row]:
     with TemporaryDirectory(dir=folder, prefix="benchmark-") as data:
         for events in _EVENTS:
             write(Path(data), f"events-{events}", events // 2)
-        with loopledger.open(data) as ledger:
-            learner_ready = ledger.create("other")
-            learner_ready.rank(request.context, request.actions)
-
-        def open_and_rank(events: int) -> None:
-            ledger.loop(f"events-{events}").rank(request.context, request.actions)
-
         ratios = {events: Ratios() for events in _EVENTS[1:]}
-        for _ in range(rounds * 3):
+        for number in range(rounds * 3):
+            turn = number % len(_EVENTS)
             with loopledger.open(data) as ledger:
-                times = {events: seconds(lambda at=events: open_and_rank(at)) for events in _EVENTS}
+                times = {
+                    events: seconds(partial(_open_and_rank, ledger, events, request))
+                    for events in (*_EVENTS[turn:], *_EVENTS[:turn])
+                }
             for events, gathered in ratios.items():
                 gathered.add(
                     times[events] / times[_EVENTS[0]],
@@ -44,3 +42,7 @@ def opening(folder: Path, rounds: int) -> Iterator[Row]:
                 f"{events:,} events, {size / 1e6:,.0f} MB",
                 at_most=1.25,
             )
+
+
+def _open_and_rank(ledger: loopledger.Ledger, events: int, request: Request) -> None:
+    ledger.loop(f"events-{events}").rank(request.context, request.actions)

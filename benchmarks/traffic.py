@@ -2,7 +2,7 @@
 
 import json
 import random  # noqa: TID251 - seeded, and outside the loop
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +32,7 @@ def requests(actions: int, seed: int = 1) -> list[Request]:
 
 
 def _request(actions: int, chance: random.Random) -> Request:
-    context = {f"c{number}": round(chance.random(), 4) for number in range(6)}
+    context: dict[str, Any] = {f"c{number}": round(chance.random(), 4) for number in range(6)}
     context |= {"device": chance.choice(["mobile", "desktop"]), "hour": chance.choice("abcd")}
     offered = {
         f"article-{number}": {
@@ -75,7 +75,7 @@ class Taught(NamedTuple):
 
 
 @contextmanager
-def taught(actions: int, folder: Path) -> Iterator[Taught]:
+def taught(actions: int, folder: Path) -> Generator[Taught]:
     """Make a loop that has learned a little, and close it."""
     sent = requests(actions)
     clock = loopledger.SimulatedClock()
