@@ -1,4 +1,5 @@
 import pytest
+
 from loopledger.aggregation import aggregate
 
 

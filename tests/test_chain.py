@@ -4,10 +4,11 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
+
 from loopledger.chain import GENESIS, Head, Record, check, head_of, seal
 from loopledger.errors import LogDamaged
 from loopledger.events import Activated, Rewarded
-from msgspec.structs import replace
 
 
 def log(count=12):
@@ -80,8 +81,12 @@ def test_swapped_events_are_found(one, other):
     if one == other:
         return
     first, second = records[one], records[other]
-    records[one] = Record(first.seq, *[getattr(second, name) for name in ("at", "kind", "event_id", "body", "digest")])
-    records[other] = Record(second.seq, *[getattr(first, name) for name in ("at", "kind", "event_id", "body", "digest")])
+    records[one] = Record(
+        first.seq, *[getattr(second, name) for name in ("at", "kind", "event_id", "body", "digest")]
+    )
+    records[other] = Record(
+        second.seq, *[getattr(first, name) for name in ("at", "kind", "event_id", "body", "digest")]
+    )
     assert first_problem(records) == min(one, other) + 1
 
 

@@ -7,11 +7,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import context_of
+
 from loopledger.context import with_tags
 from loopledger.errors import InvalidRequest
 from loopledger.request import Action, Slot
 from loopledger.settings import Limits
-from support import context_of
 
 LIMITS = Limits()
 
@@ -124,12 +125,15 @@ def test_deep_nesting_is_refused_and_not_followed():
 
 
 def test_namespaces_that_would_crash_the_engine_are_renamed(vw):
-    from loopledger.adapters.vw.scorer import VwScorer
     from support import GREEDY
+
+    from loopledger.adapters.vw.scorer import VwScorer
 
     features = {"é": {"x": 1}, "ö": [1, 2], "ü": 1, "n": {"中": {"y": 2}}, "ß": "ß", "q": 'say "é": {'}
     expected = {"~é": {"x": 1}, "~ö": [1, 2], "ü": 1, "n": {"~中": {"y": 2}}, "ß": "ß", "q": 'say "é": {'}
-    context = context_of(features, {"a": features, "b": msgspec.Raw(json.dumps([features], ensure_ascii=False).encode())})
+    context = context_of(
+        features, {"a": features, "b": msgspec.Raw(json.dumps([features], ensure_ascii=False).encode())}
+    )
     seen = json.loads(context)
     assert seen["FromUrl"] == [expected]
     assert [action["j"] for action in seen["_multi"]] == [[expected], [expected]]
@@ -187,7 +191,9 @@ def test_json_features_are_kept_as_they_are():
 names = st.text(st.characters(codec="utf-8"), max_size=8)
 scalars = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats() | names
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=8
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=8,
 )
 
 

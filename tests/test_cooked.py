@@ -2,14 +2,15 @@ import json
 
 import msgspec
 import pytest
+from policies import POLICIES
+from support import SHARED, ranked
+
 from loopledger.cooked import learning_line
 from loopledger.errors import LogDamaged
 from loopledger.events import Activated, Ranked, Rewarded, SlotRanking, SlotsRanked, encode
 from loopledger.joining import join
 from loopledger.journal import Outcome, Traced
 from loopledger.policy import LearningPolicy
-from policies import POLICIES
-from support import SHARED, ranked
 
 AT = 1_000_000_000_000
 
@@ -79,7 +80,9 @@ def test_real_cooked_log_of_single_decisions():
     log = cooked_log("cb_cooked_log.dsjson")
     assert len(log) == 20
     for cooked in log:
-        example = join(Traced(1, AT, cooked["EventId"], encode(one_action(cooked)), outcomes(cooked.get("o", []))))
+        example = join(
+            Traced(1, AT, cooked["EventId"], encode(one_action(cooked)), outcomes(cooked.get("o", [])))
+        )
         (label,) = example.labels
         assert -label.reward == cooked["_label_cost"]
         assert -label.original_reward == cooked["_original_label_cost"]
@@ -115,13 +118,17 @@ def test_vowpalwabbit_learns_the_same_from_our_lines_as_from_the_real_ones(vw, n
     for cooked in log:
         decision = one_action(cooked) if single else several_slots(cooked)
         observed = cooked.get("o", []) if single else [o for s in cooked["_outcomes"] for o in s["_o"]]
-        ours.append(learning_line(join(Traced(1, AT, cooked["EventId"], encode(decision), outcomes(observed)))))
+        ours.append(
+            learning_line(join(Traced(1, AT, cooked["EventId"], encode(decision), outcomes(observed))))
+        )
     theirs = [json.dumps(cooked).encode() + b"\n" for cooked in log]
     assert vw.fold(policy, None, ours) == vw.fold(policy, None, theirs)
 
 
 def test_deferred_and_not_activated_is_no_line_and_vowpalwabbit_skips_it_too(vw):
-    example = join(Traced(1, AT, "e", encode(ranked(deferred=True)), outcomes([{"v": 1.0, "ActionTaken": False}])))
+    example = join(
+        Traced(1, AT, "e", encode(ranked(deferred=True)), outcomes([{"v": 1.0, "ActionTaken": False}]))
+    )
     assert learning_line(example) is None
     activated = outcomes([{"v": 1.0, "ActionTaken": False}, {"ActionTaken": True}])
     line = learning_line(join(Traced(1, AT, "e", encode(ranked(deferred=True)), activated)))
@@ -153,7 +160,8 @@ def test_no_policy_looks_at_actions_that_were_not_chosen(vw, name):
 
 
 @pytest.mark.parametrize(
-    "found", [encode(Activated()), b'{"kind":"Activated","context":{}}', b'{"kind":"Ranked","context":{}}', b""]
+    "found",
+    [encode(Activated()), b'{"kind":"Activated","context":{}}', b'{"kind":"Ranked","context":{}}', b""],
 )
 def test_what_is_no_decision_is_damage(found):
     with pytest.raises(LogDamaged, match="event 7"):

@@ -1,11 +1,12 @@
 import json
 
 import pytest
+from support import ACTIONS, GREEDY, SLOTS, Bench, context_of, on_disk
+
 from loopledger.commands import (
     Activate,
     ChangePolicy,
     ChangeSettings,
-    ImportModel,
     PlanTraining,
     PublishModel,
     Rank,
@@ -19,12 +20,18 @@ from loopledger.policy import LearningPolicy
 from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits, Settings
 from loopledger.training import Step
-from support import ACTIONS, GREEDY, SLOTS, Bench, context_of, on_disk
 
 
 def rank(event_id="e", named=True, context=None, actions=("a", "b", "c"), excluded=(), deferred=False):
     offered = {name: ACTIONS.get(name, {}) for name in actions if name not in excluded}
-    return Rank(event_id, named, context_of(context or {"hour": 7}, offered), tuple(actions), tuple(excluded), deferred)
+    return Rank(
+        event_id,
+        named,
+        context_of(context or {"hour": 7}, offered),
+        tuple(actions),
+        tuple(excluded),
+        deferred,
+    )
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -60,7 +67,7 @@ def test_excluded_actions_keep_their_place_with_probability_zero(bench):
 
 def test_the_first_action_excluded_leaves_the_choice_second(bench):
     decision = bench.do(rank(excluded=("a",)))
-    assert [action.id for action in decision.ranking][0] == "a"
+    assert decision.ranking[0].id == "a"
     assert decision.ranking[1].id == decision.action
 
 
@@ -69,7 +76,14 @@ def test_a_repeated_rank_gets_the_recorded_answer(bench):
     bench.reopen()
     assert bench.do(rank()) == first
     assert bench.kinds() == ["LoopCreated", "Ranked"]
-    reordered = Rank("e", True, json.dumps(json.loads(context_of({"hour": 7})), indent=1).encode(), ("a", "b", "c"), (), False)
+    reordered = Rank(
+        "e",
+        True,
+        json.dumps(json.loads(context_of({"hour": 7})), indent=1).encode(),
+        ("a", "b", "c"),
+        (),
+        False,
+    )
     assert bench.do(reordered) == first
 
 
@@ -125,7 +139,9 @@ def test_idempotency_keys(bench):
         bench.do(Reward("e", 0.6, None, "k"))
     other = bench.do(Reward("e", 0.5, "slot", "k"))
     assert other != first
-    answers = bench.loop.execute([Reward("f", 0.5, None, "k"), Reward("f", 0.5, None, "k"), Reward("f", 0.1, None, "k")])
+    answers = bench.loop.execute(
+        [Reward("f", 0.5, None, "k"), Reward("f", 0.5, None, "k"), Reward("f", 0.1, None, "k")]
+    )
     assert answers[0] == answers[1]
     assert isinstance(answers[2], Conflict)
     assert bench.kinds().count("Rewarded") == 3
@@ -136,7 +152,9 @@ def test_rewards_for_unknown_ids_are_logged(bench):
     assert (receipt.seq, receipt.at) == (2, bench.clock.now())
 
 
-@pytest.mark.parametrize("command", [Reward("", 1.0), Reward("e", 1.0, "x" * 300), Reward("e", 1.0, None, ""), Activate("\n")])
+@pytest.mark.parametrize(
+    "command", [Reward("", 1.0), Reward("e", 1.0, "x" * 300), Reward("e", 1.0, None, ""), Activate("\n")]
+)
 def test_ids_are_checked(bench, command):
     with pytest.raises(InvalidRequest):
         bench.do(command)

@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopledger.adapters.ready import ready_policies
 from loopledger.errors import InvalidRequest
 from loopledger.policy import LearningPolicy, check_policy, join_words, policy_from, words_of
@@ -88,7 +89,14 @@ def test_kind_of_decision():
 
 def test_policy_files():
     assert policy_from(json.loads('{"name": "n", "arguments": "--cb_explore_adf"}')).name == "n"
-    for values in ({}, {"name": "n"}, {"name": "", "arguments": CB}, {"name": "n" * 300, "arguments": CB}, [], 3):
+    for values in (
+        {},
+        {"name": "n"},
+        {"name": "", "arguments": CB},
+        {"name": "n" * 300, "arguments": CB},
+        [],
+        3,
+    ):
         with pytest.raises(InvalidRequest):
             policy_from(values)
 

@@ -1,4 +1,5 @@
 import pytest
+
 from loopledger.errors import InvalidRequest
 from loopledger.rank_json import read_rank
 
@@ -22,7 +23,9 @@ def test_what_may_be_left_out():
 
 
 def test_escapes_are_opened_so_that_no_name_can_hide():
-    read = read_rank(b'{"actions": [{"id": "a", "features": [{"\\u005ftag": 1}]}], "contextFeatures": {"\\u0041": 1}}')
+    read = read_rank(
+        b'{"actions": [{"id": "a", "features": [{"\\u005ftag": 1}]}], "contextFeatures": {"\\u0041": 1}}'
+    )
     assert bytes(read.actions[0].features) == b'[{"_tag":1}]'
     assert bytes(read.context_features) == b'{"A":1}'
 

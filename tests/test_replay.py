@@ -1,12 +1,13 @@
 import pytest
+from support import Bench
+from test_loop import learned, rank
+
 from loopledger.adapters.memory import MemoryCheckpoints
 from loopledger.commands import ChangePolicy, ChangeSettings, Reward
 from loopledger.errors import NotFound, ReplayMismatch
 from loopledger.policy import LearningPolicy
 from loopledger.replay import rebuild, state_at, version_as_of, version_event
 from loopledger.settings import Settings
-from support import Bench
-from test_loop import learned, rank
 
 
 @pytest.fixture

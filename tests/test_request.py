@@ -1,4 +1,5 @@
 import pytest
+
 from loopledger.errors import InvalidRequest
 from loopledger.request import Action, Slot, check_excluded, check_id, read_actions, read_slots
 from loopledger.settings import Limits
@@ -59,7 +60,9 @@ def test_excluded():
 
 
 def test_slots():
-    (first, terms), (_, other) = read_slots([Slot("s", {"size": 1}), {"id": "t", "excluded": ["a"]}], IDS, LIMITS)
+    (first, terms), (_, other) = read_slots(
+        [Slot("s", {"size": 1}), {"id": "t", "excluded": ["a"]}], IDS, LIMITS
+    )
     assert first.features == {"size": 1}
     assert (terms.baseline, terms.offered) == (0, (0, 1, 2))
     assert (other.baseline, other.excluded, other.offered) == (1, ("a",), (1, 2))
@@ -79,7 +82,13 @@ def test_slots_that_are_refused():
     assert read_slots(greedy, IDS, LIMITS)[2][1].baseline == 0
     none_left = [Slot("s", baseline="a"), Slot("t", baseline="b", excluded=["c"]), Slot("u")]
     assert read_slots(none_left, IDS, LIMITS)[2][1].baseline == 2
-    refused("slots[1].baseline", read_slots, [Slot("s", baseline="a"), Slot("t", excluded=["b"], baseline="a")], IDS, LIMITS)
+    refused(
+        "slots[1].baseline",
+        read_slots,
+        [Slot("s", baseline="a"), Slot("t", excluded=["b"], baseline="a")],
+        IDS,
+        LIMITS,
+    )
 
 
 def test_a_baseline_that_cannot_be_guessed():

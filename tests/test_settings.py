@@ -1,5 +1,6 @@
 import msgspec
 import pytest
+
 from loopledger.adapters.ready import default_settings
 from loopledger.errors import InvalidRequest
 from loopledger.settings import Limits, Settings, check_settings, settings_from

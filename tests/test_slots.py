@@ -3,6 +3,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import SHARED, context_of
+
 from loopledger.adapters.vw.scorer import VwScorer
 from loopledger.draw import float32s
 from loopledger.errors import LearnerFailed
@@ -10,7 +12,6 @@ from loopledger.policy import LearningPolicy
 from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits
 from loopledger.slots import rank_all_slots
-from support import SHARED, context_of
 
 IDS = ("a", "b", "c", "d", "e")
 ACTIONS = {name: {"x": at} for at, name in enumerate(IDS)}
@@ -39,7 +40,9 @@ class Uneven:
         taken, answers = set(), []
         for slot in json.loads(context)["_slots"]:
             offered = [at for at in slot.get("_inc", range(len(IDS))) if at not in taken]
-            probabilities = float32s([1.0] if len(offered) == 1 else [0.9] + [0.1 / (len(offered) - 1)] * (len(offered) - 1))
+            probabilities = float32s(
+                [1.0] if len(offered) == 1 else [0.9] + [0.1 / (len(offered) - 1)] * (len(offered) - 1)
+            )
             answer = list(zip(offered, probabilities, strict=True))[::-1]
             taken.add(answer[0][0])
             answers.append(answer)
@@ -103,14 +106,21 @@ def test_cooked_logs_of_microsofts_client_before_there_was_a_model():
     assert slots_seen == 17
 
 
-@pytest.fixture(scope="module", params=["--epsilon 0.3", "--softmax --lambda 3", "--squarecb --gamma_scale 5"])
+@pytest.fixture(
+    scope="module", params=["--epsilon 0.3", "--softmax --lambda 3", "--squarecb --gamma_scale 5"]
+)
 def scorer(request, vw):
     policy = LearningPolicy("p", f"--ccb_explore_adf {request.param} -q :: --cb_type mtr")
     lines = []
     for number in range(60):
         context = json.loads(context_of({"w": number % 3}, ACTIONS, slots=THREE))
         outcomes = [
-            {"_label_cost": -float((number + at) % 2), "_id": slot.id, "_a": [(number + at) % 4 + 1], "_p": [0.25]}
+            {
+                "_label_cost": -float((number + at) % 2),
+                "_id": slot.id,
+                "_a": [(number + at) % 4 + 1],
+                "_p": [0.25],
+            }
             for at, slot in enumerate(THREE)
         ]
         outcomes[1]["_a"], outcomes[2]["_a"] = [(number + 1) % 4 + 1], [(number + 2) % 4 + 1]

@@ -4,8 +4,10 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
+
 from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.connection import APPLICATION_ID, connect_writer
 from loopledger.adapters.sqlite.lock import WriterLock
@@ -20,7 +22,9 @@ def filled(folder, count=20):
     journal = SqliteStore(folder).writer()
     head, records = journal.head(), []
     for number in range(count):
-        records.append(seal(head, number, Activated() if number % 2 else ModelReset(), "e" if number % 2 else None))
+        records.append(
+            seal(head, number, Activated() if number % 2 else ModelReset(), "e" if number % 2 else None)
+        )
         head = head_of(records[-1])
     journal.append(records)
     journal.close()
@@ -46,10 +50,14 @@ def test_how_the_database_is_set_up(tmp_path):
     assert pragma("wal_autocheckpoint") == 0
     journal.close()
     with raw(path) as connection:
-        assert {row[5] for row in connection.execute("PRAGMA table_list") if row[1] in {"events", "writer"}} == {1}
+        assert {
+            row[5] for row in connection.execute("PRAGMA table_list") if row[1] in {"events", "writer"}
+        } == {1}
         kind, body = connection.execute("SELECT typeof(body), body FROM events WHERE seq = 2").fetchone()
         assert (kind, body) == ("text", '{"kind":"Activated"}')
-        assert connection.execute("SELECT body ->> '$.kind' FROM events WHERE seq = 1").fetchone() == ("ModelReset",)
+        assert connection.execute("SELECT body ->> '$.kind' FROM events WHERE seq = 1").fetchone() == (
+            "ModelReset",
+        )
     connection.close()
 
 
@@ -137,7 +145,11 @@ def test_a_codec_of_a_newer_release_is_refused(tmp_path):
 
 
 def steps():
-    second = Migration(2, "0002_more.sql", "CREATE TABLE more (x);\n-- a comment; with a semicolon\nCREATE TABLE other (y);\n")
+    second = Migration(
+        2,
+        "0002_more.sql",
+        "CREATE TABLE more (x);\n-- a comment; with a semicolon\nCREATE TABLE other (y);\n",
+    )
     return [*migrations(), second]
 
 
@@ -297,21 +309,25 @@ def test_truncation_is_found(tmp_path):
         folder.mkdir()
         (folder / "log.db").write_bytes(whole[:size])
         with pytest.raises((LogDamaged, NotFound)):
-            reader = SqliteStore(folder).reader()
-            try:
-                last = list(check(reader.records(), Head()))[-1]
-                assert last.seq == 400, "cut off"
-                reader.head()
-            except AssertionError:
-                raise LogDamaged("cut off") from None
-            finally:
-                reader.close()
+            read_to(folder, 400)
+
+
+def read_to(folder, last):
+    with closing(SqliteStore(folder).reader()) as reader:
+        records = list(check(reader.records(), Head()))
+        if not records or records[-1].seq != last:
+            raise LogDamaged("cut off")
+        reader.head()
 
 
 @pytest.mark.parametrize(
     ("query", "values", "uses"),
     [
-        (queries.page("ModelTrained", None), {"after": 0, "last": 9, "kind": "ModelTrained"}, "by_kind (kind=?"),
+        (
+            queries.page("ModelTrained", None),
+            {"after": 0, "last": 9, "kind": "ModelTrained"},
+            "by_kind (kind=?",
+        ),
         (queries.page(None, "e"), {"after": 0, "last": 9, "event_id": "e"}, "by_event_id (event_id=?"),
         (
             queries.page("Rewarded", "e"),
@@ -323,7 +339,11 @@ def test_truncation_is_found(tmp_path):
         (queries.SPAN, ("Ranked", 0, 9, 9), "COVERING INDEX by_kind (kind=?"),
         (queries.TRACED, ("Ranked", 0, 9), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (queries.OUTCOMES, ("Ranked", 1, 9), "by_event_id (event_id=?"),
-        (queries.nth(("ModelTrained", "ModelImported")), ("ModelTrained", "ModelImported", 3), "COVERING INDEX by_kind"),
+        (
+            queries.nth(("ModelTrained", "ModelImported")),
+            ("ModelTrained", "ModelImported", 3),
+            "COVERING INDEX by_kind",
+        ),
         (queries.COUNTS, (0,), "COVERING INDEX by_kind"),
     ],
 )

@@ -1,6 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import GREEDY, SLOTS, ranked
+
 from loopledger.chain import Head, Record, head_of, seal
 from loopledger.errors import LogDamaged
 from loopledger.events import (
@@ -17,14 +19,15 @@ from loopledger.events import (
 )
 from loopledger.settings import Settings
 from loopledger.state import KEPT_STEPS, evolve, replay
-from support import GREEDY, SLOTS, ranked
 
 
 def records(*events):
     head, found = Head(), []
     created = LoopCreated(loop_id="l", settings=Settings(), policy=GREEDY)
     for event in (created, *events):
-        found.append(seal(head, 1000 * (head.seq + 1), event, "e" if event.kind in {"Ranked", "Rewarded"} else None))
+        found.append(
+            seal(head, 1000 * (head.seq + 1), event, "e" if event.kind in {"Ranked", "Rewarded"} else None)
+        )
         head = head_of(found[-1])
     return found
 
@@ -74,18 +77,20 @@ def test_an_unknown_kind_of_control_is_refused_by_name():
 
 
 events = st.lists(
-    st.sampled_from([
-        ranked(),
-        Rewarded(value=1.0),
-        Activated(),
-        SettingsChanged(settings=Settings(reward_wait_time=5)),
-        SettingsChanged(settings=Settings(reward_wait_time=9, checkpoint_interval=3)),
-        PolicyChanged(policy=GREEDY, relearn=True),
-        PolicyChanged(policy=SLOTS, relearn=False),
-        ModelPublished(version=1),
-        ModelReset(),
-        trained(1, 0, 2, 9, 3),
-    ]),
+    st.sampled_from(
+        [
+            ranked(),
+            Rewarded(value=1.0),
+            Activated(),
+            SettingsChanged(settings=Settings(reward_wait_time=5)),
+            SettingsChanged(settings=Settings(reward_wait_time=9, checkpoint_interval=3)),
+            PolicyChanged(policy=GREEDY, relearn=True),
+            PolicyChanged(policy=SLOTS, relearn=False),
+            ModelPublished(version=1),
+            ModelReset(),
+            trained(1, 0, 2, 9, 3),
+        ]
+    ),
     max_size=15,
 )
 

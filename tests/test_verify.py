@@ -1,6 +1,11 @@
 import json
+from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
+from support import Bench
+from test_loop import learned, rank
+
 from loopledger.chain import Head, head_of, seal
 from loopledger.commands import ChangePolicy, ChangeSettings, Reward
 from loopledger.events import decode
@@ -8,9 +13,6 @@ from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
 from loopledger.verification import segments
 from loopledger.verify import verify
-from msgspec.structs import replace
-from support import Bench
-from test_loop import learned, rank
 
 
 @pytest.fixture
@@ -76,14 +78,19 @@ def test_segments_cover_every_version_and_every_decision_once(bench):
     covered = sorted((stretch.first, stretch.last) for piece in pieces for stretch in piece.served)
     assert covered[0][0] == 1
     assert covered[-1][1] == bench.loop.state.seq
-    for (_, last), (first, _) in zip(covered, covered[1:], strict=False):
+    for (_, last), (first, _) in pairwise(covered):
         assert first == last + 1
 
 
 def test_progress_reaches_its_end(bench):
     told = []
     reader = bench.place.store.reader()
-    verify(reader, bench.learner, bench.place.checkpoints, progress=lambda done, total: told.append((done, total)))
+    verify(
+        reader,
+        bench.learner,
+        bench.place.checkpoints,
+        progress=lambda done, total: told.append((done, total)),
+    )
     assert all(done <= total for done, total in told)
     assert told == sorted(told)
 
@@ -111,7 +118,11 @@ def seq_of(bench, kind, number=0):
 
 def test_another_choice_sealed_anew_is_found(bench):
     seq = seq_of(bench, "Ranked", 9)
-    rewritten(bench, seq, lambda event: replace(event, ranked=event.ranked[::-1], chosen=event.actions[event.ranked[-1]]))
+    rewritten(
+        bench,
+        seq,
+        lambda event: replace(event, ranked=event.ranked[::-1], chosen=event.actions[event.ranked[-1]]),
+    )
     assert any(p.seq == seq and "another outcome" in p.what for p in verified(bench).findings.problems)
 
 

@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import ranked
+
 from loopledger.adapters.memory import MemoryStore
 from loopledger.adapters.sqlite.queries import PAGE
 from loopledger.adapters.sqlite.store import SqliteStore
@@ -10,7 +12,6 @@ from loopledger.chain import Head, check, head_of, seal
 from loopledger.errors import LoopInUse
 from loopledger.events import Activated, ModelPublished, ModelReset, Rewarded
 from loopledger.journal import Outcome
-from support import ranked
 
 
 def make(kind, folder):
@@ -32,8 +33,8 @@ def journal(store):
 def sealed(head, *events, at=1000):
     """Return records of events: an event alone, or with an event id."""
     records = []
-    for event in events:
-        event, event_id = event if isinstance(event, tuple) else (event, None)
+    for given in events:
+        event, event_id = given if isinstance(given, tuple) else (given, None)
         records.append(seal(head, at + head.seq, event, event_id))
         head = head_of(records[-1])
     return records
@@ -60,7 +61,12 @@ def test_an_empty_log(journal):
 
 
 def test_what_was_appended_comes_back(journal):
-    events = [(ranked(), "e"), (Rewarded(value=0.1, slot="s", key="ü😀\x00"), "e"), ModelReset(), (Activated(), "f' --")]
+    events = [
+        (ranked(), "e"),
+        (Rewarded(value=0.1, slot="s", key="ü😀\x00"), "e"),
+        ModelReset(),
+        (Activated(), "f' --"),
+    ]
     records = append(journal, *events)
     assert list(journal.records()) == records
     assert [journal.record(seq) for seq in range(1, 5)] == records
@@ -86,7 +92,14 @@ def test_it_is_there_for_the_next_writer_and_for_readers(store):
 
 
 def test_ranges_kinds_and_event_ids(journal):
-    append(journal, ModelReset(), (Activated(), "e"), (Activated(), "f"), (Rewarded(value=1.0), "e"), ModelReset())
+    append(
+        journal,
+        ModelReset(),
+        (Activated(), "e"),
+        (Activated(), "f"),
+        (Rewarded(value=1.0), "e"),
+        ModelReset(),
+    )
 
     def seqs(**which):
         return [record.seq for record in journal.records(**which)]
@@ -154,10 +167,15 @@ def test_decisions_with_what_came_for_them(journal):
         (ranked(), "g"),
     )
     found = list(journal.traced("Ranked", 1, 99))
-    assert [(one.seq, one.event_id, len(one.outcomes)) for one in found] == [(2, "e", 3), (3, "f", 0), (7, "g", 0)]
+    assert [(one.seq, one.event_id, len(one.outcomes)) for one in found] == [
+        (2, "e", 3),
+        (3, "f", 0),
+        (7, "g", 0),
+    ]
     assert found[0].body == records[1].body
     assert found[0].outcomes == [
-        Outcome(record.seq, record.at, record.kind, record.body) for record in (records[0], records[3], records[4])
+        Outcome(record.seq, record.at, record.kind, record.body)
+        for record in (records[0], records[3], records[4])
     ]
     assert [one.seq for one in journal.traced("Ranked", 3, 6)] == [3]
 
@@ -180,7 +198,9 @@ def test_many_events_come_in_order_and_whole(journal):
 
 
 def test_decisions_by_their_ids(journal):
-    records = append(journal, (ranked(), "e"), (Rewarded(value=1.0), "e"), (Rewarded(value=1.0), "f"), (ranked(), "g"))
+    records = append(
+        journal, (ranked(), "e"), (Rewarded(value=1.0), "e"), (Rewarded(value=1.0), "f"), (ranked(), "g")
+    )
     assert journal.decisions(["e", "f", "g", "h"]) == {"e": records[0], "g": records[3]}
     assert journal.decisions([]) == {}
 

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from policies import POLICIES
+from support import Bench, context_of, on_disk
+
+from fuzz.oracle import Decision, Oracle
 from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Rank, RankSlots, ResetModel, Reward
 from loopledger.errors import Conflict
 from loopledger.events import SlotsRanked, decode
@@ -20,10 +31,6 @@ from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits, Settings
 from loopledger.training import examples, step_of
 from loopledger.verify import verify
-from policies import POLICIES
-from support import Bench, context_of, on_disk
-
-from fuzz.oracle import Decision, Oracle
 
 IDS = ("a", "b", "c")
 EVENT_IDS = [f"event-{number}" for number in range(12)]
@@ -100,7 +107,9 @@ class LoopMachine(RuleBasedStateMachine):
         reader.close()
         event = decode(record.body, record.seq)
         if isinstance(event, SlotsRanked):
-            chosen = {slot.slot: (slot.ranked[0], slot.probabilities[0], slot.baseline) for slot in event.slots}
+            chosen = {
+                slot.slot: (slot.ranked[0], slot.probabilities[0], slot.baseline) for slot in event.slots
+            }
         else:
             chosen = {None: (event.ranked[0], event.probabilities[0], 0)}
         for _, probability, _ in chosen.values():
@@ -172,7 +181,9 @@ class LoopMachine(RuleBasedStateMachine):
         assert event.examples == len(lines) == sum(bool(label) for label in labels)
         for line, expected in zip(lines, filter(None, labels), strict=True):
             if self.policy.multi_slot:
-                found = [(one["_id"], one["_a"][0], one["_p"][0], -one["_label_cost"]) for one in line["_outcomes"]]
+                found = [
+                    (one["_id"], one["_a"][0], one["_p"][0], -one["_label_cost"]) for one in line["_outcomes"]
+                ]
             else:
                 found = [(None, line["_labelIndex"], line["_label_probability"], -line["_label_cost"])]
                 assert (line["a"][0], line["p"][0]) == (line["_label_Action"], line["_label_probability"])
@@ -188,13 +199,15 @@ class LoopMachine(RuleBasedStateMachine):
     )
     def change_settings(self, wait, default, aggregation, mode, minimum):
         self.do(
-            ChangeSettings({
-                "reward_wait_time": wait,
-                "default_reward": default,
-                "reward_aggregation": aggregation,
-                "learning_mode": mode,
-                "minimum_probability": minimum,
-            })
+            ChangeSettings(
+                {
+                    "reward_wait_time": wait,
+                    "default_reward": default,
+                    "reward_aggregation": aggregation,
+                    "learning_mode": mode,
+                    "minimum_probability": minimum,
+                }
+            )
         )
         self.oracle.wait, self.oracle.default = wait * 1_000_000, default
         self.oracle.aggregation, self.oracle.mode = aggregation, mode

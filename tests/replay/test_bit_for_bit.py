@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from policies import POLICIES
+from support import Bench, on_disk
+
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.commands import ChangePolicy, Rank, RankSlots, Reward
@@ -16,11 +19,11 @@ from loopledger.replay import rebuild, version_event
 from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits, Settings
 from loopledger.verify import verify
-from policies import POLICIES
-from support import Bench, on_disk
 
 IDS = ("a", "b", "c", "d")
-FEATURES = [{"taste": taste, "price": price} for price, taste in enumerate(("sweet", "sour", "salty", "bitter"))]
+FEATURES = [
+    {"taste": taste, "price": price} for price, taste in enumerate(("sweet", "sour", "salty", "bitter"))
+]
 SLOTS = [Slot("top", {"wide": 1}), Slot("side", {"wide": 0})]
 
 
@@ -83,13 +86,17 @@ def test_deleting_everything_but_the_log_changes_no_answer(bench, vw, tmp_path):
     shutil.copy(bench.place.folder / "log.db", copy / "log.db")
     bench.open()
     decide(bench, 1000)
-    (expected,) = [record for record in bench.records("Ranked", "SlotsRanked") if record.event_id == "event-1000"]
+    (expected,) = [
+        record for record in bench.records("Ranked", "SlotsRanked") if record.event_id == "event-1000"
+    ]
     again = Bench.__new__(Bench)
     again.place, again.learner, again.clock = in_folder(copy), vw, bench.clock
     bench.clock.advance(-1)
     again.open()
     decide(again, 1000)
-    (found,) = [record for record in again.records("Ranked", "SlotsRanked") if record.event_id == "event-1000"]
+    (found,) = [
+        record for record in again.records("Ranked", "SlotsRanked") if record.event_id == "event-1000"
+    ]
     assert (found.body, found.digest) == (expected.body, expected.digest)
     again.loop.close()
 
@@ -107,12 +114,17 @@ def test_another_process_with_other_hash_seeds(vw, tmp_path):
     )
     for seed in ("0", "12345"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        printed = subprocess.check_output([sys.executable, "-c", script, str(bench.place.folder)], env=environment)
+        printed = subprocess.check_output(
+            [sys.executable, "-c", script, str(bench.place.folder)], env=environment
+        )
         assert printed.decode().strip() == hashes(bench)[2]
 
 
 def test_where_the_batches_are_cut_is_in_the_log_and_nowhere_else(vw):
-    benches = [Bench(learner=vw, policy=POLICIES["synthcover"], settings=Settings(checkpoint_interval=n)) for n in (7, 100)]
+    benches = [
+        Bench(learner=vw, policy=POLICIES["synthcover"], settings=Settings(checkpoint_interval=n))
+        for n in (7, 100)
+    ]
     for bench in benches:
         lived(bench, 0, 30)
     cut, whole = benches
