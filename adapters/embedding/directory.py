@@ -57,6 +57,7 @@ class Directory:
             LoopStopped: Everything is closed.
 
         """
+        self._check_process()
         check_name(name)
         created = LoopCreated(loop_id=name, settings=settings, policy=policy)
         with self._guard:
@@ -119,6 +120,7 @@ class Directory:
             LoopledgerError: It cannot be opened.
 
         """
+        self._check_process()
         with self._guard:
             if self._closed:
                 raise LoopStopped("the ledger is closed")
@@ -143,6 +145,11 @@ class Directory:
         for session in sessions:
             session.close()
         self.chores.close()
+
+    def _check_process(self) -> None:
+        # A fork would talk to the same learning processes, over the same sockets.
+        if os.getpid() != self._process:
+            raise LoopStopped("this process was forked from the one that opened the ledger; open it again")
 
     def _opened(self, name: str) -> Session:
         place = self.place(name)

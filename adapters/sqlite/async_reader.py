@@ -1,10 +1,10 @@
 """Reading a log, for programs that must not wait: aiosqlite."""
 
 from bisect import insort
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import aiosqlite
 
@@ -17,12 +17,12 @@ class AsyncSqliteReader:
     """Reads a log without blocking the event loop, a page in one go.
 
     Args:
-        connection: To the log's database, for reading only.
+        path: The log's database.
 
     """
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
+    def __init__(self, path: Path) -> None:
+        self._connection = aiosqlite.connect(reader_uri(path), uri=True, isolation_level=None)
 
     async def records(
         self,
@@ -42,6 +42,21 @@ class AsyncSqliteReader:
             record, stream = heads.pop(0)
             yield record
             await _advance(stream, heads)
+
+    async def __aenter__(self) -> Self:
+        await self._connection
+        try:
+            for pragma in READER_PRAGMAS:
+                await self._connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            await self._connection.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._connection.close()
 
     async def _pages(
         self, after: int, last: int, kind: str | None, event_id: str | None
@@ -64,10 +79,8 @@ async def _advance(stream: AsyncIterator[Record], heads: list[tuple[Record, Asyn
         insort(heads, (record, stream), key=lambda head: head[0].seq)
 
 
-@asynccontextmanager
-async def open_async_reader(path: Path) -> AsyncGenerator[AsyncSqliteReader]:
-    """Open a log for reading only."""
-    async with aiosqlite.connect(reader_uri(path), uri=True, isolation_level=None) as connection:
-        for pragma in READER_PRAGMAS:
-            await connection.execute(f"PRAGMA {pragma}")
-        yield AsyncSqliteReader(connection)
+def open_async_reader(path: Path) -> AsyncSqliteReader:
+    """Open a log for reading only, in an `async with` statement."""
+    # No generator: when a program ends, all of them are closed at once, and one in which another
+    # waits is in its way.
+    return AsyncSqliteReader(path)

@@ -1,14 +1,15 @@
-"""The program in which models are learned: `python -m loopledger.adapters.vw.worker FD`.
+"""The program in which models are learned: `python -m loopledger.adapters.vw.worker FD SCRATCH`.
 
 VowpalWabbit holds Python's global lock while it learns, and a model from outside may crash it; so
 both happen here. Requests and answers go over the socket FD, joined examples over a pipe of their
-own that comes with the request. It ends when the other side does.
+own that comes with the request. It ends when the other side does, and removes the folder SCRATCH.
 """
 
 import os
+import shutil
 import socket
 import sys
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,24 @@ from loopledger.adapters.vw.wire import decode_request as decode
 def main() -> None:
     """Serve requests until the other side is gone."""
     connection = socket.socket(fileno=int(sys.argv[1]))
-    with tempfile.TemporaryDirectory(prefix="loopledger-worker-") as folder:
-        while True:
-            message, descriptors = receive(connection)
-            if message is None:
-                return
-            try:
-                answer = _serve(decode(message), descriptors, Path(folder))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other side has to know
-                answer = Answer(error=str(error) or repr(error))
-            for descriptor in descriptors:
-                os.close(descriptor)
-            send(connection, answer)
+    folder = Path(sys.argv[2])
+    with suppress(OSError):
+        _converse(connection, folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _converse(connection: socket.socket, folder: Path) -> None:
+    while True:
+        message, descriptors = receive(connection)
+        if message is None:
+            return
+        try:
+            answer = _serve(decode(message), descriptors, folder)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other side has to know
+            answer = Answer(error=str(error) or repr(error))
+        for descriptor in descriptors:
+            os.close(descriptor)
+        send(connection, answer)
 
 
 def _serve(request: Request, descriptors: list[int], folder: Path) -> Answer:

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from loopledger.diagnostics import diagnostics
 from loopledger.errors import LearnerFailed
 
 _BUFFER = 64 * 1024
+_PROGRAM = "loopledger.adapters.vw.worker"
 
 
 class WorkerDied(LearnerFailed):
@@ -34,10 +36,12 @@ class Worker:
         self._patience = patience
         self._connection, theirs = socket.socketpair()
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the worker
+        # Removed by whichever of the two ends last: either may be killed.
+        self._scratch = tempfile.mkdtemp(prefix="loopledger-worker-")
         with theirs:
             # -P: the current folder must not decide what the worker imports.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "loopledger.adapters.vw.worker", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", _PROGRAM, str(theirs.fileno()), self._scratch],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._said,
@@ -49,6 +53,11 @@ class Worker:
     def process(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
 
     def ask(self, request: Request, examples: Iterable[bytes] = ()) -> Answer:
         """Return what the worker makes of a request.
@@ -82,6 +91,7 @@ class Worker:
         self._process.kill()
         self._process.wait()
         self._said.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _feed(self, request: Fold, examples: Iterable[bytes]) -> int:
         theirs, ours = os.pipe()
@@ -154,14 +164,17 @@ class Workers:
         self._busy: set[Worker] = set()
         self._guard = threading.Lock()
         self._closed = False
+        self._process = os.getpid()
 
     def ask(self, request: Request, examples: Iterable[bytes] = ()) -> Answer:
         """Return what a worker makes of a request; one that fails in a way of its own is replaced."""
+        if os.getpid() != self._process:
+            raise LearnerFailed("this process was forked from the one that has the learning processes")
         with self._free:
             with self._guard:
                 if self._closed:
                     raise LearnerFailed("the learning processes were ended")
-                worker = self._idle.pop() if self._idle else Worker(self._patience)
+                worker = self._take()
                 self._busy.add(worker)
             try:
                 answer = worker.ask(request, examples)
@@ -171,6 +184,14 @@ class Workers:
                 raise
             self._give_back(worker, fit=True)
             return answer
+
+    def _take(self) -> Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.alive:
+                return worker
+            worker.close()  # it died while it had nothing to do
+        return Worker(self._patience)
 
     def _give_back(self, worker: Worker, *, fit: bool) -> None:
         with self._guard:
