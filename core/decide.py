@@ -143,7 +143,11 @@ def _train(state: State, command: Train, facts: Facts) -> Decided:
         size=command.size,
         engine=command.engine,
     )
-    if state.follows and max(learned, step.last or 0) >= state.line.publish_from:
+    # What the line before knew may have been decisions of the other kind.
+    behind = facts.reader.span(
+        step.policy.decision_kind, max(learned, step.last or 0), state.line.publish_from, 1
+    )
+    if state.follows and behind is None:
         return Decided((trained, ModelPublished(version=step.version)), _receipt(facts))
     return Decided((trained,), _receipt(facts))
 

@@ -35,7 +35,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         newest: Its newest version; 0 before the first.
         arguments: What the newest version was made under.
         learned_through: Seq up to which decisions are learned or never will be by this line.
-        publish_from: A version is published once the line has learned up to here; a line that
+        publish_from: A version is published once the line has learned all up to here; a line that
             relearns the past is not published before it knows what the one before knew.
         since_kept: Decisions that were learned since the last version whose bytes are kept.
         steps_since_kept: Versions since then.
