@@ -13,11 +13,12 @@ from loopledger.settings import Settings, settings_from
 def ready_policies() -> dict[str, LearningPolicy]:
     """Return the ready policies by the names of their files."""
     folder = files("loopledger.config") / "policies"
-    return {
+    found = {
         entry.name.removesuffix(".json"): policy_from(msgspec.json.decode(entry.read_bytes()))
-        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        for entry in folder.iterdir()
         if entry.name.endswith(".json")
     }
+    return {name: found[name] for name in sorted(found)}
 
 
 def ready_policy(name: str) -> LearningPolicy:
