@@ -1,0 +1,73 @@
+"""Every Python example in the README runs as it stands, in an empty folder."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+TEXT = README.read_text("utf-8") if README.is_file() else ""
+# An example's first words say in a failure which one it is.
+EXAMPLES = [
+    pytest.param(match[1], id=f"line-{TEXT[: match.start()].count(chr(10)) + 2}")
+    for match in re.finditer(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+]
+
+pytestmark = pytest.mark.skipif(not TEXT, reason="there is no README around these tests")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_runs_as_it_stands(tmp_path, example):
+    script = tmp_path / "example.py"
+    script.write_text(example, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script.name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_there_are_examples():
+    assert EXAMPLES
+
+
+def test_links_within_the_project_lead_somewhere():
+    # `#` alone is a place on the page.
+    targets = re.findall(r"\]\(([^)\s]+)\)", TEXT)
+    inside = [target.partition("#")[0] for target in targets if "://" not in target]
+    assert [target for target in inside if target and not (README.parent / target).exists()] == []
+
+
+def test_the_command_lines_options_are_those_that_there_are():
+    from click.testing import CliRunner
+
+    from loopledger.adapters.cli.main import main
+
+    block = re.search(r"^```\n(loopledger .*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    assert block
+    for line in block[1].splitlines():
+        called = line.removeprefix("loopledger [--data DIR] ")
+        for part in re.split(r" \| (?![^\[]*\])", called):
+            page = CliRunner().invoke(main, [part.split()[0], "--help"]).output
+            assert page.startswith("Usage"), part
+            for option in re.findall(r"--[a-z-]+", part):
+                assert option in page, part
+
+
+def test_the_names_in_it_are_those_that_there_are():
+    import loopledger
+
+    for name in re.findall(r"\bloopledger\.([A-Za-z_]+)\b", TEXT):
+        assert name in {*loopledger.__all__, "__version__"}, name
+    for name in re.findall(r"`loop\.([a-z_]+)\(", TEXT):
+        assert hasattr(loopledger.Loop, name)
+        assert hasattr(loopledger.AsyncLoop, name)
+    for name in re.findall(r"`ledger\.([a-z_]+)\(", TEXT):
+        assert hasattr(loopledger.Ledger, name)
+        assert hasattr(loopledger.AsyncLedger, name)
