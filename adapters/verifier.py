@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from io import BufferedRWPair
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -92,23 +93,30 @@ def _converse(
     """Give one process segments, the largest first, until none is left."""
     command = [sys.executable, "-P", "-m", "loopledger.adapters.verifier", str(folder)]
     ours, theirs = socket.socketpair()
-    with ours, theirs, ours.makefile("rwb") as talk:
+    with theirs:
         process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
-        theirs.close()
-        try:
+    try:
+        with ours, ours.makefile("rwb") as talk:
             while (segment := _take(waiting, guard)) is not None:
-                talk.write(msgspec.json.encode(segment) + b"\n")
-                talk.flush()
-                message: _Advanced | _Found = _Advanced(0)
-                while not isinstance(message, _Found):
-                    line = talk.readline()
-                    if not line:
-                        raise LoopledgerError(f"a verifying process ended with {process.wait()}")
-                    message = _message.decode(line)
-                    found.put(message)
-        finally:
-            ours.shutdown(socket.SHUT_RDWR)
-            process.wait()
+                _ask(segment, talk, found)
+    except (OSError, EOFError, msgspec.DecodeError) as error:
+        raise LoopledgerError(f"a verifying process ended with {process.wait()}") from error
+    finally:
+        process.wait()
+
+
+def _ask(
+    segment: Segment, talk: BufferedRWPair, found: "SimpleQueue[_Advanced | _Found | Exception | None]"
+) -> None:
+    talk.write(msgspec.json.encode(segment) + b"\n")
+    talk.flush()
+    message: _Advanced | _Found = _Advanced(0)
+    while not isinstance(message, _Found):
+        line = talk.readline()
+        if not line:
+            raise EOFError
+        message = _message.decode(line)
+        found.put(message)
 
 
 def _take(waiting: list[Segment], guard: threading.Lock) -> Segment | None:

@@ -38,7 +38,7 @@ def tamper(database, *statements):
     """Change a log as somebody would who has the file."""
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         for trigger in ("events_are_not_changed", "events_are_not_deleted"):
-            connection.execute(f"DROP TRIGGER {trigger}")
+            connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
         for statement in statements:
             connection.execute(statement)
 
