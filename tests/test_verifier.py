@@ -66,9 +66,9 @@ def test_side_by_side_or_one_after_the_other(folder, vw, processes):
 def test_what_does_not_hold_is_found_side_by_side_too(folder, vw):
     keep_all(folder, vw)
     seqs = learned.seqs(folder / "log.db", "Rewarded")
-    for seq in (seqs[3], seqs[130]):
-        change = "UPDATE events SET body = replace(body, ':0.0', ':1.0') WHERE kind = 'Rewarded'"
-        learned.tamper(folder / "log.db", f"{change} AND seq BETWEEN {seq} AND {seq + 9}")
+    for seq in (seqs[3], seqs[133]):
+        change = f"UPDATE events SET body = json_set(body, '$.value', 0.5) WHERE seq = {seq}"
+        learned.tamper(folder / "log.db", change)
     alone = verified(folder, vw)
     # The chain breaks once; two models in different segments are not what they were.
     assert len(alone.findings.problems) == 3
