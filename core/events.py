@@ -268,8 +268,8 @@ def decode_apart(body: bytes, seq: int) -> tuple[Ranked | SlotsRanked, bytes]:
         LogDamaged: The body is no decision that this release knows.
 
     """
-    head, found, rest = body.partition(_CONTEXT)
-    decision = decode(head + b',"context":{}}', seq) if found else None
+    start = body.find(_CONTEXT)
+    decision = decode(body[:start] + b',"context":{}}', seq) if start > 0 else None
     if not isinstance(decision, Decision):
         raise LogDamaged(f"event {seq} is no decision", seq)
-    return decision, rest[:-1]
+    return decision, body[start + len(_CONTEXT) : -1]

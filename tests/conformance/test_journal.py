@@ -33,8 +33,8 @@ def journal(store):
 def sealed(head, *events, at=1000):
     """Return records of events: an event alone, or with an event id."""
     records = []
-    for given in events:
-        event, event_id = given if isinstance(given, tuple) else (given, None)
+    for one in events:
+        event, event_id = one if isinstance(one, tuple) else (one, None)
         records.append(seal(head, at + head.seq, event, event_id))
         head = head_of(records[-1])
     return records
