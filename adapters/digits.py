@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from loopledger.adapters.embedding.ledger import Loop
 from loopledger.clock import SimulatedClock
-from loopledger.errors import LoopledgerError
 
 SECONDS_APART = 2.0
 DEFERRED = 0.10
@@ -43,18 +42,9 @@ class Seen(NamedTuple):
 
 
 def stream(passes: int, seed: int) -> list[Seen]:
-    """Return all digits, several times, each time in another order.
+    """Return all digits, several times, each time in another order."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - an extra
 
-    Raises:
-        LoopledgerError: scikit-learn is not installed.
-
-    """
-    try:
-        from sklearn.datasets import load_digits  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise LoopledgerError(
-            "the demo needs scikit-learn and matplotlib: pip install 'loopledger[demo]'"
-        ) from None
     digits: Any = load_digits()
     shuffle = random.Random(seed)  # noqa: S311
     found: list[Seen] = []

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from loopledger.adapters.digits import World, best_fixed, stream
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.ready import ready_policy
 from loopledger.clock import SimulatedClock
+from loopledger.errors import LoopledgerError
 from loopledger.reports import Model
 from loopledger.verification import Findings
 
@@ -73,6 +75,7 @@ def command(ctx: click.Context, passes: int, seed: int, json_: bool) -> None:
     it, and every decision is checked. The data folder stays, to be explored.
     """
     data: Path = ctx.obj
+    _check_extras()
     story, curve, models = _learn(data, passes, seed)
     if not json_:
         _tell(story, curve)
@@ -86,6 +89,12 @@ def command(ctx: click.Context, passes: int, seed: int, json_: bool) -> None:
             click.echo(_next(data, story, proof.midway.version))
     if not proof.holds:
         ctx.exit(1)
+
+
+def _check_extras() -> None:
+    """Find out before anything is made whether what is needed in the end is there."""
+    if any(find_spec(name) is None for name in ("matplotlib", "sklearn")):
+        raise LoopledgerError("the demo needs scikit-learn and matplotlib: pip install 'loopledger[demo]'")
 
 
 def _learn(data: Path, passes: int, seed: int) -> tuple[Story, list[float], tuple[Model, Model]]:
