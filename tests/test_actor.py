@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pykka
 import pytest
@@ -267,34 +268,57 @@ def test_closing_carries_out_what_waits(inbox, gate, place):
     with pytest.raises(LoopStopped, match="closed") as late:
         sent(inbox, "late")
     assert late.value.__cause__ is None
-    assert isinstance(inbox.ask_at_once([Activate("late")])[0], LoopStopped)
+    (alone,) = inbox.ask_at_once([Activate("late")])
+    assert isinstance(alone, LoopStopped)
+    assert alone.__cause__ is None
     assert place.store.writer().head().seq == 302
 
 
-def test_closing_from_several_threads(place, clock, monkeypatch):
-    """Two messages to stop: pykka loses the second if the actor ends between its check and its put."""
-    inbox = Inbox(opener(place, clock), 10)
-    checked, closed = threading.Event(), threading.Event()
+@pytest.fixture
+def slow(monkeypatch):
+    """Let a thread of this name wait between seeing that the actor lives and putting its message.
+
+    There pykka loses messages: the actor ends in between, and whoever waits for an answer waits for ever.
+    """
+    seen, closed = threading.Event(), threading.Event()
     alive = pykka.ActorRef.is_alive
 
-    def slow_to_put(self):
+    def is_alive(self):
         found = alive(self)
         if threading.current_thread().name == "slow":
-            checked.set()
+            seen.set()
             closed.wait(0.3)
         return found
 
-    monkeypatch.setattr(pykka.ActorRef, "is_alive", slow_to_put)
+    monkeypatch.setattr(pykka.ActorRef, "is_alive", is_alive)
+    return SimpleNamespace(seen=seen, closed=closed)
+
+
+def test_closing_from_several_threads(place, clock, slow):
+    inbox = Inbox(opener(place, clock), 10)
     threads = [threading.Thread(target=inbox.close, name="slow", daemon=True)]
     threads[0].start()
-    assert checked.wait(PATIENCE)
-    threads += [threading.Thread(target=lambda: (inbox.close(), closed.set()), daemon=True) for _ in range(3)]
+    assert slow.seen.wait(PATIENCE)
+    threads += [
+        threading.Thread(target=lambda: (inbox.close(), slow.closed.set()), daemon=True) for _ in range(3)
+    ]
     for thread in threads[1:]:
         thread.start()
     for thread in threads:
         thread.join(5)
         assert not thread.is_alive()
     inbox.close()
+
+
+def test_a_letter_that_comes_while_it_closes_is_answered(place, clock, slow):
+    inbox, mail = Inbox(opener(place, clock), 10), Mail("e")
+    sending = threading.Thread(target=inbox.submit, args=(mail.letter,), name="slow", daemon=True)
+    sending.start()
+    assert slow.seen.wait(PATIENCE)
+    inbox.close()
+    slow.closed.set()
+    sending.join(PATIENCE)
+    assert isinstance(mail.answers()[0], LoopStopped)
 
 
 def test_whoever_asks_while_it_closes_is_answered(clock):

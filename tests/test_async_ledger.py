@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("lent")
 
 @asynccontextmanager
 async def opened(folder, clock=None, **more):
-    async with loopledger.open_async(folder, clock=clock, **more) as ledger:
+    async with asyncio.timeout(60), loopledger.open_async(folder, clock=clock, **more) as ledger:
         yield ledger, await ledger.loop("news", create=True, policy=GREEDY, settings=QUIET)
 
 
@@ -385,9 +385,10 @@ async def test_what_is_closed_or_not_open_says_so(tmp_path):
 
 async def test_a_folder_that_cannot_be_opened(tmp_path):
     (tmp_path / "file").touch()
+    ledger = loopledger.open_async(tmp_path / "file")
     with pytest.raises(loopledger.InvalidRequest, match="folder"):
-        async with loopledger.open_async(tmp_path / "file"):
-            pass
+        await ledger.__aenter__()
+    assert ledger._threads._shutdown
 
 
 async def test_loops_that_were_closed_for_others_are_opened_again(tmp_path):
@@ -397,6 +398,18 @@ async def test_loops_that_were_closed_for_others_are_opened_again(tmp_path):
             await asyncio.gather(ask(loop, number), ask(other, number), loop.reward(f"event-{number}", 1.0))
         assert (await loop.status()).counts["Rewarded"] == 5
         assert await kinds(other) == ["LoopCreated"] + ["Ranked"] * 5
+
+
+async def test_a_loop_that_is_closed_just_before_it_is_asked_is_opened_again(tmp_path):
+    async with opened(tmp_path, open_loops=1) as (ledger, loop):
+        ledger.ledger.create("other", policy=GREEDY, settings=QUIET)
+        await ask(loop, 1)
+        asking = asyncio.create_task(ask(loop, 2))
+        await asyncio.sleep(0)
+        ledger.ledger.loop("other")
+        assert ledger.ledger.directory.peek("news") is None
+        assert (await asking).event_id == "event-2"
+        assert await kinds(loop) == ["LoopCreated", "Ranked", "Ranked"]
 
 
 def test_one_event_loop_after_the_other(tmp_path):

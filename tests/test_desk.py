@@ -1,9 +1,10 @@
 import pytest
-from support import Bench
+from support import GREEDY, Bench, context_of
 
-from loopledger.commands import Activate
+from loopledger.commands import Activate, ChangePolicy, PublishModel, Rank
 from loopledger.desk import Desk
-from loopledger.errors import InvalidRequest, LoopStopped
+from loopledger.errors import InvalidRequest, LogDamaged, LoopStopped
+from loopledger.policy import LearningPolicy
 
 
 @pytest.fixture
@@ -30,6 +31,26 @@ def test_a_mistake_of_one_caller_stops_nothing(desk):
     assert isinstance(desk.carry_out([Activate("")])[0], InvalidRequest)
     assert not desk.closed
     assert desk.failure is None
+
+
+class Text(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        (Rank("e", True, context_of(), (Text("a"), "b", "c"), (), False), TypeError),
+        (PublishModel(version=True), InvalidRequest),
+        (ChangePolicy(LearningPolicy(7, GREEDY.arguments), relearn=True), LogDamaged),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_logged(desk, command, error):
+    """Whatever slipped through all checks: its caller hears of it, and the log stays sound."""
+    before, answer, after = desk.carry_out([Activate("a"), command, Activate("b")])
+    assert isinstance(answer, error)
+    assert (before.seq, after.seq) == (2, 3)
+    assert not desk.closed
 
 
 def test_before_there_is_a_loop_nothing_is_carried_out():

@@ -11,6 +11,7 @@ from support import GREEDY
 import loopledger
 from loopledger import Settings
 from loopledger.adapters.embedding.directory import Directory, check_name, loop_names
+from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.place import in_folder
 from loopledger.errors import Conflict, InvalidRequest, LearnerFailed, LoopInUse, LoopStopped, NotFound
 from loopledger.events import LoopCreated
@@ -124,7 +125,29 @@ def test_a_loop_in_training_stays_open(ledger, tiny, clock, monkeypatch):
     others_came.set()
     training.join(30)
     assert versions == [1]
+    assert tiny.folds == 1  # it was not closed and asked to begin again
     assert loops[0].rank({}, ACTIONS).model_version == 1
+
+
+@pytest.mark.parametrize("way", ["ask", "train"])
+def test_a_loop_closed_between_looking_it_up_and_using_it_is_opened_again(ledger, clock, monkeypatch, way):
+    loops = [ledger.create(name, settings=QUIET, policy=GREEDY) for name in "abc"]
+    decision = loops[0].rank({}, ACTIONS, event_id="e")
+    clock.advance(601)
+    method = getattr(Session, way)
+
+    def too_late(self, *args):
+        monkeypatch.setattr(Session, way, method)
+        for loop in loops[1:]:
+            ledger.loop(loop.name)
+        assert not self.inbox.alive
+        return method(self, *args)
+
+    monkeypatch.setattr(Session, way, too_late)
+    if way == "ask":
+        assert loops[0].rank({}, ACTIONS, event_id="e") == decision
+    else:
+        assert loops[0].train() == [1]
 
 
 @pytest.mark.parametrize("where", ["folder", "memory"])

@@ -209,6 +209,50 @@ def test_by_the_machines_clock_it_is_done_in_the_background(tiny, tmp_path):
         assert len(trained(loop)) == 2
 
 
+def test_a_loop_closed_while_it_trains_trains_no_more(tiny, tmp_path, clock, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    fold = tiny.fold
+
+    def slow(*args):
+        begun.set()
+        assert go_on.wait(PATIENCE)
+        return fold(*args)
+
+    monkeypatch.setattr(tiny, "fold", slow)
+    with loopledger.open(tmp_path, clock=clock) as ledger:
+        ask(made(ledger), "e")
+        passing = threading.Thread(target=clock.advance, args=(600,))
+        passing.start()
+        assert begun.wait(PATIENCE)
+    go_on.set()
+    passing.join(PATIENCE)
+    assert clock._due == []
+
+
+def test_one_loops_long_training_does_not_hold_up_anothers(tiny, tmp_path, monkeypatch):
+    go_on = threading.Event()
+    begun = []
+    fold = tiny.fold
+
+    def slow(*args):
+        begun.append(args)
+        if len(begun) == 1:
+            go_on.wait(2 * PATIENCE)
+        return fold(*args)
+
+    monkeypatch.setattr(tiny, "fold", slow)
+    settings = Settings(model_update_frequency=0.02, reward_wait_time=0.001)
+    with loopledger.open(tmp_path, workers=2) as ledger:
+        one, other = made(ledger, "one", settings), made(ledger, "other", settings)
+        ask(one, "e")
+        until(lambda: begun)
+        ask(other, "e")
+        until(lambda: other.status().published == 1)
+        assert one.status().published == 0
+        go_on.set()
+        until(lambda: one.status().published == 1)
+
+
 def test_a_worker_that_dies_while_it_learns_stops_no_ranking(tmp_path, clock, monkeypatch):
     learner = VwLearner(workers=1)
     monkeypatch.setattr(directory_module, "VwLearner", lambda _: Lent(learner))
