@@ -168,10 +168,13 @@ def test_a_fork_neither_writes_nor_waits(tmp_path, opened):
         f"{opened} and loop.status() and loop.settings\n"
         "child = os.fork()\n"
         "if child == 0:\n"
-        "    try:\n"
-        "        loop.rank({}, {'a': {}, 'b': {}})\n"
-        "    except loopledger.LoopStopped:\n"
-        "        print('refused', flush=True)\n"
+        "    learner = ledger.directory.learner\n"
+        "    for what in (lambda: loop.rank({}, {'a': {}, 'b': {}}), lambda: ledger.create('other'),\n"
+        "                 lambda: learner.probe(loopledger.ready_policy('recommended'))):\n"
+        "        try:\n"
+        "            what()\n"
+        "        except loopledger.LoopledgerError as error:\n"
+        "            print(type(error).__name__, flush=True)\n"
         "    sys.exit()\n"
         "os.waitpid(child, 0)\n"
         "loop.rank({}, {'a': {}, 'b': {}})\n"
@@ -185,7 +188,9 @@ def test_a_fork_neither_writes_nor_waits(tmp_path, opened):
         timeout=60,
         check=False,
     )
-    assert found.stdout.split() == ["refused", "ranked", "2"], found.stderr
+    assert found.stdout.split() == ["LoopStopped", "LoopStopped", "LearnerFailed", "ranked", "2"], (
+        found.stderr
+    )
 
 
 def test_everything_but_the_log_may_be_gone(tmp_path):
