@@ -512,7 +512,7 @@ BAD_CALLS = {
 
 @pytest.mark.parametrize("field", BAD_CALLS)
 def test_bad_input_is_named_and_changes_nothing(loop, clock, field):
-    live(loop, clock)
+    live(loop, clock, count=1)
     before = loop.status()
     for call in BAD_CALLS[field]:
         with pytest.raises(loopledger.InvalidRequest) as caught:
@@ -524,7 +524,7 @@ def test_bad_input_is_named_and_changes_nothing(loop, clock, field):
 
 @pytest.mark.parametrize("version", [0, -1, 2, 2**31, 2**70])
 def test_versions_that_there_are_none_of(loop, clock, version):
-    live(loop, clock)
+    live(loop, clock, count=1)
     for use in (loop.publish, loop.model):
         with pytest.raises(loopledger.NotFound, match=str(version)):
             use(version)
