@@ -5,13 +5,28 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 
+from loopledger.adapters.cli.main import main
 from loopledger.adapters.embedding.view import LoopView
 
 # What the installed script does, with warnings as errors.
 PROGRAM = (sys.executable, "-W", "error", "-c", "from loopledger.adapters.cli.main import main; main()")
-COMMANDS = ("create", "demo", "log", "loops", "model", "policies", "status", "train", "verify")
+CONTEXT = click.Context(main)
+COMMANDS = {name: main.get_command(CONTEXT, name) for name in main.list_commands(CONTEXT)}
+
+
+def about_a_loop():
+    """Return the words with which to call each command that is about one loop, but for its name."""
+    for name, command in COMMANDS.items():
+        arguments = [parameter.name for parameter in command.params if isinstance(parameter, click.Argument)]
+        if arguments[:1] == ["loop"]:
+            yield pytest.param(name, ["-" for _ in arguments[1:]], id=name)
+    yield pytest.param("verify", [], id="verify")
+
+
+LOOPED = list(about_a_loop())
 
 
 def process(*words, **more):
@@ -24,6 +39,7 @@ def test_the_front_page_names_every_command_and_exit_code(run):
     page = run("--help").stdout
     listed = [line.split()[0] for line in page.partition("Commands:")[2].splitlines() if line]
     assert listed == sorted(COMMANDS)
+    assert {"create", "demo", "log", "loops", "model", "policies", "status", "train", "verify"} <= set(listed)
     # What click does not wrap it also does not show as it stands in the source.
     assert "\\b" not in page
     assert "1 verify found something" in page
@@ -67,25 +83,23 @@ def test_a_file_is_no_data_folder(run, here):
     assert "loopledger: " in run("--data", "file/inside", "create", "news", code=3).output
 
 
-@pytest.mark.parametrize("command", ["log", "model", "status", "train", "verify"])
-def test_an_unknown_loop_is_named_with_those_that_there_are(run, data, command):
-    result = run("--data", data, command, "gnus", code=3)
+@pytest.mark.parametrize(("command", "more"), LOOPED)
+def test_an_unknown_loop_is_named_with_those_that_there_are(run, data, command, more):
+    result = run("--data", data, command, "gnus", *more, code=3)
     assert "there is no loop 'gnus'" in result.output
     assert "there is news" in result.output
 
 
-@pytest.mark.parametrize("command", ["log", "model", "status", "train", "verify"])
+@pytest.mark.parametrize(("command", "more"), LOOPED)
 @pytest.mark.parametrize("name", ["../data/news", "news/", ".", "", "a\nb"])
-def test_a_path_is_no_loops_name(run, data, command, name):
-    assert "there is no loop" in run("--data", data, command, name, code=3).output
+def test_a_path_is_no_loops_name(run, data, command, more, name):
+    assert "there is no loop" in run("--data", data, command, name, *more, code=3).output
 
 
-@pytest.mark.parametrize("command", ["log", "model", "status", "train", "verify"])
-def test_a_mistyped_data_folder_is_not_made(run, here, command):
-    assert (
-        "there is no loop 'news' in dat; there is none"
-        in run("--data", "dat", command, "news", code=3).output
-    )
+@pytest.mark.parametrize(("command", "more"), LOOPED)
+def test_a_mistyped_data_folder_is_not_made(run, here, command, more):
+    said = run("--data", "dat", command, "news", *more, code=3).output
+    assert "there is no loop 'news' in dat; there is none" in said
     assert not list(here.iterdir())
 
 
