@@ -1,6 +1,6 @@
 """What the loop needs of a learning engine; `adapters/vw` fulfils it with VowpalWabbit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from loopledger.policy import LearningPolicy
@@ -14,6 +14,26 @@ class Folded(NamedTuple):
 
     model: bytes
     examples: int
+
+
+class Weight(NamedTuple):
+    """What one feature, or an interaction of features, added to an action's score.
+
+    Attributes:
+        feature: Its name, ``namespace.name``; the parts of an interaction are joined by ``^``.
+        value: What the caller sent, or the product of that.
+        weight: What the model has learned for it.
+
+    """
+
+    feature: str
+    value: float
+    weight: float
+
+    @property
+    def contribution(self) -> float:
+        """What it added to the score: an estimated cost, so less is better."""
+        return self.value * self.weight
 
 
 class Scorer(Protocol):
@@ -63,6 +83,24 @@ class Learner(Protocol):
 
         Raises:
             LearnerFailed: The bytes are no model for that policy.
+
+        """
+        ...
+
+    def explain(
+        self, policy: LearningPolicy, model: bytes | None, contexts: Sequence[bytes]
+    ) -> list[list[list[Weight]]]:
+        """Return the features of each action of some contexts, with what a model has learned for them.
+
+        Where a policy keeps several models (bag, cover) it is the mean of them.
+
+        Args:
+            policy: Under which the model was made; one that decides a single action.
+            model: Its bytes; none for a blank one.
+            contexts: To look at.
+
+        Raises:
+            LearnerFailed: The engine does not say.
 
         """
         ...

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypedDict
 
 from loopledger.adapters.embedding.directory import loop_names
 from loopledger.adapters.embedding.view import LoopView
@@ -42,3 +43,17 @@ def names_in(data: Path, names: tuple[str, ...]) -> list[str]:
             there = f"there {'are' if len(known) > 1 else 'is'} {', '.join(known) or 'none'}"
             raise NotFound(f"there is no loop {name!r} in {data}; {there}")
     return known
+
+
+class Asked(TypedDict, total=False):
+    """A moment as views take it."""
+
+    time: str
+    seq: int
+
+
+def moment_or_seq(given: str | None) -> Asked:
+    """Return a moment that is given as a time or as a seq; none is now."""
+    if given is None:
+        return {}
+    return {"seq": int(given)} if given.isdecimal() else {"time": given}

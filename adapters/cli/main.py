@@ -13,15 +13,19 @@ import click
 from loopledger.errors import LoopledgerError
 
 _COMMANDS = {
+    "as-of": "as_of",
     "create": "create",
     "demo": "demo",
     "log": "log",
     "loops": "loops",
     "model": "model",
+    "models": "models",
     "policies": "policies",
+    "rank": "rank",
     "status": "status",
     "train": "train",
     "verify": "verify",
+    "why": "why",
 }
 
 FAILED = 3

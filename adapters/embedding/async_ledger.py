@@ -21,15 +21,18 @@ from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.view import Excerpt, excerpt
 from loopledger.adapters.sqlite.async_reader import open_async_reader
 from loopledger.answers import Decision, Receipt, SlotsDecision
+from loopledger.as_of import AsOf
 from loopledger.clock import Clock
 from loopledger.commands import Activate, Command, ResetModel, Reward
 from loopledger.errors import LoopStopped
 from loopledger.facts import Answer
+from loopledger.lineage import ModelVersion
 from loopledger.reports import Entry, Model, Status, entry
 from loopledger.request import Actions, Features, Slots
 from loopledger.settings import Settings
 from loopledger.training import Progress
 from loopledger.verification import Verification
+from loopledger.why import Why
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -237,6 +240,31 @@ class AsyncLoop:
     ) -> Model:
         """Return a model version, as `Loop.model` does; progress is told in another thread."""
         return await self._ledger.run(self._blocking.model, version, time=time, seq=seq, progress=progress)
+
+    async def models(self) -> list[ModelVersion]:
+        """Return every model version that the loop ever had, as `Loop.models` does."""
+        return await self._ledger.run(self._blocking.models)
+
+    async def as_of(self, *, time: Moment | None = None, seq: int | None = None) -> AsOf:
+        """Return the loop as it was at a moment, as `Loop.as_of` does."""
+        return await self._ledger.run(self._blocking.as_of, time=time, seq=seq)
+
+    async def rank_as_of(
+        self,
+        request: bytes | str,
+        *,
+        time: Moment | None = None,
+        seq: int | None = None,
+        progress: Progress | None = None,
+    ) -> Decision:
+        """Return what the loop would have answered then, as `Loop.rank_as_of` does."""
+        return await self._ledger.run(
+            self._blocking.rank_as_of, request, time=time, seq=seq, progress=progress
+        )
+
+    async def why(self, event_id: str, progress: Progress | None = None) -> Why:
+        """Return one decision's whole life, as `Loop.why` does."""
+        return await self._ledger.run(self._blocking.why, event_id, progress)
 
     async def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Check everything, as `Loop.verify` does; progress is told in another thread."""

@@ -6,18 +6,26 @@ from typing import NamedTuple, get_args
 
 from msgspec.structs import replace
 
+from loopledger.adapters.embedding.building import EventIds, json_command
 from loopledger.adapters.embedding.moments import Moment, microseconds
 from loopledger.adapters.place import Place
 from loopledger.adapters.verifier import side_by_side
+from loopledger.answers import Decision
+from loopledger.as_of import AsOf, as_of, rank_as_of, seq_at
 from loopledger.checkpoints import recover
+from loopledger.clock import SimulatedClock
 from loopledger.errors import InvalidRequest, NotFound
 from loopledger.events import AnyEvent
+from loopledger.journal import Reader
 from loopledger.learner import Learner
+from loopledger.lineage import ModelVersion, lineage
+from loopledger.replay import state_at
 from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
 from loopledger.request import whole_number
 from loopledger.training import Progress
 from loopledger.verification import Verification
 from loopledger.verify import verify
+from loopledger.why import Why, why
 
 KINDS: tuple[str, ...] = tuple(kind.__name__ for kind in get_args(AnyEvent))
 """Every kind of event."""
@@ -99,6 +107,66 @@ class LoopView:
             for record in reader.records(*wanted):
                 yield entry(record)
 
+    def models(self) -> list[ModelVersion]:
+        """Return every model version that the loop ever had, without their bytes."""
+        with closing(self.place.store.reader()) as reader:
+            return lineage(reader, self.place.checkpoints)
+
+    def as_of(self, *, time: Moment | None = None, seq: int | None = None) -> AsOf:
+        """Return the loop as it was at a time, or after an event; with neither of them, as it is.
+
+        Raises:
+            NotFound: The loop did not exist then.
+
+        """
+        with closing(self.place.store.reader()) as reader:
+            return as_of(reader, _seq(reader, time, seq))
+
+    def rank_as_of(
+        self,
+        request: bytes | str,
+        *,
+        time: Moment | None = None,
+        seq: int | None = None,
+        progress: Progress | None = None,
+    ) -> Decision:
+        """Return what the loop would have answered then; nothing is logged.
+
+        The same event id gets the draw that it got, or would have got.
+
+        Args:
+            request: JSON as `Loop.rank_json` takes it.
+            time: The moment, or
+            seq: an event after which it is asked; with neither of them: now.
+            progress: Is told of decisions learned again, and of how many.
+
+        Raises:
+            InvalidRequest: The request cannot be used, or does not fit the policy of that moment.
+            NotFound: The loop did not exist then.
+
+        """
+        with closing(self.place.store.reader()) as reader:
+            state = state_at(reader, _seq(reader, time, seq))
+            command = json_command(state.settings.limits, EventIds(SimulatedClock(state.at)), request)
+            answer = rank_as_of(reader, self._learner, self.place.checkpoints, state, command, progress)
+        if not isinstance(answer, Decision):
+            raise InvalidRequest("rank", "the learning policy of that moment decides several slots")
+        return answer
+
+    def why(self, event_id: str, progress: Progress | None = None) -> Why:
+        """Return one decision's whole life, computed again from the log.
+
+        Args:
+            event_id: The decision's id.
+            progress: Is told of decisions learned again where models are not kept, and of how many.
+
+        Raises:
+            NotFound: No decision has this id.
+
+        """
+        with closing(self.place.store.reader()) as reader:
+            return why(reader, self._learner, self.place.checkpoints, event_id, progress)
+
     def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Check the chain, rebuild every model version, and compute every decision again.
 
@@ -110,6 +178,12 @@ class LoopView:
             run = None if self.place.folder is None else side_by_side(self.place.folder)
             found = verify(reader, self._learner, self.place.checkpoints, run=run, progress=progress)
             return replace(found, loop=self.name)
+
+
+def _seq(reader: Reader, time: Moment | None, seq: int | None) -> int:
+    if time is not None and seq is not None:
+        raise InvalidRequest("seq", "says a moment, and so does time: give one of them")
+    return seq_at(reader, None if time is None else microseconds(time), seq)
 
 
 class Excerpt(NamedTuple):

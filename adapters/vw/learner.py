@@ -1,17 +1,18 @@
 """VowpalWabbit as the loop's learning engine."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pylibvw
 
 from loopledger.adapters.vw.arguments import engine
+from loopledger.adapters.vw.explainer import explain
 from loopledger.adapters.vw.scorer import VwScorer
 from loopledger.adapters.vw.wire import Fold, Probe
 from loopledger.adapters.vw.workers import Workers
 from loopledger.context import build_context, with_tags
-from loopledger.learner import Folded
+from loopledger.learner import Folded, Weight
 from loopledger.policy import LearningPolicy
 from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits
@@ -51,6 +52,12 @@ class VwLearner:
     def scorer(self, policy: LearningPolicy, model: bytes) -> VwScorer:
         """Return a scorer for a model made under a policy."""
         return VwScorer(policy, model)
+
+    def explain(
+        self, policy: LearningPolicy, model: bytes | None, contexts: Sequence[bytes]
+    ) -> list[list[list[Weight]]]:
+        """Return the features of each action of some contexts, with what a model has learned for them."""
+        return explain(policy, model, contexts)
 
     def probe(self, policy: LearningPolicy, model: bytes | None = None) -> None:
         """Try a policy, and a model from outside, in a worker process."""

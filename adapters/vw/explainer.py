@@ -1,0 +1,114 @@
+"""What a model has learned for each feature, as VowpalWabbit's own audit says it.
+
+The audit is printed, and only by a program that is started for it: `python -m
+loopledger.adapters.vw.explainer`. It reads contexts from its standard input, one a line.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from loopledger.adapters.vw.arguments import to_score
+from loopledger.errors import LearnerFailed
+from loopledger.learner import Weight
+from loopledger.policy import LearningPolicy
+
+_NEXT = "= = ="
+"""Stands after each context; VowpalWabbit prints nothing like it."""
+
+_FEATURE = re.compile(r"(.+):\d+:(\S+?):([^@:\s]+)(?:@\S*)?")
+_PATIENCE = 120.0
+
+
+def explain(
+    policy: LearningPolicy, model: bytes | None, contexts: Sequence[bytes]
+) -> list[list[list[Weight]]]:
+    """Return the features of each action of some contexts; see `loopledger.learner.Learner.explain`."""
+    with tempfile.TemporaryDirectory(prefix="loopledger-") as folder:
+        path = None
+        if model is not None:
+            path = str(Path(folder, "model.vw"))
+            Path(path).write_bytes(model)
+        command = [sys.executable, "-P", "-m", "loopledger.adapters.vw.explainer", *to_score(policy, path)]
+        try:
+            done = subprocess.run(
+                command, input=b"\n".join(contexts), capture_output=True, check=True, timeout=_PATIENCE
+            )
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            said = (error.stderr or b"")[-300:].decode(errors="replace").strip()
+            raise LearnerFailed(f"the engine cannot explain itself: {said}") from None
+    parts = done.stdout.decode(errors="replace").split(f"{_NEXT}\n")[: len(contexts)]
+    if len(parts) != len(contexts):
+        raise LearnerFailed(f"the engine explained {len(parts)} of {len(contexts)} contexts")
+    return [_actions(part, json.loads(context)) for part, context in zip(parts, contexts, strict=True)]
+
+
+def _actions(audit: str, context: dict[str, Any]) -> list[list[Weight]]:
+    count = len(context["_multi"])
+    lines = [line for line in audit.splitlines() if line.startswith("\t")]
+    if not lines or len(lines) % count:
+        raise LearnerFailed(f"the engine explained {len(lines)} actions where there are {count}")
+    texts = dict(_texts(context))
+    models = len(lines) // count
+    return [_mean([dict(_features(line, texts)) for line in lines[at::count]], models) for at in range(count)]
+
+
+def _features(line: str, texts: dict[str, str]) -> Iterator[tuple[str, Weight]]:
+    for token in line.split("\t"):
+        found = _FEATURE.fullmatch(token)
+        if found is not None:
+            name = "^".join(texts.get(part, part.replace("^", ".", 1)) for part in found[1].split("*"))
+            yield name, Weight(name, float(found[2]), float(found[3]))
+
+
+def _mean(models: list[dict[str, Weight]], count: int) -> list[Weight]:
+    names = dict.fromkeys(name for model in models for name in model)
+    return [
+        Weight(
+            name,
+            next(model[name].value for model in models if name in model),
+            sum(model[name].weight for model in models if name in model) / count,
+        )
+        for name in names
+    ]
+
+
+def _texts(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield how the audit spells features that are texts, name and text in one, and how people would."""
+    shared = {name: value for name, value in context.items() if not name.startswith("_")}
+    for example in (shared, *context["_multi"]):
+        for namespace, features in example.items():
+            for item in features if isinstance(features, list) else [features]:
+                if isinstance(item, dict):
+                    yield from _texts_of(namespace, item)
+
+
+def _texts_of(namespace: str, features: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in features.items():
+        if isinstance(value, dict):
+            yield from _texts_of(name, value)
+        elif isinstance(value, str):
+            yield f"{namespace}^{name}{value.replace(' ', '_')}", f"{namespace}.{name}={value}"
+
+
+def main() -> None:
+    """Let VowpalWabbit predict with its audit on."""
+    import pylibvw  # noqa: PLC0415 - only this program needs the engine
+
+    workspace: Any = pylibvw.vw([*sys.argv[1:], "--audit"])
+    for line in sys.stdin.buffer:
+        examples = workspace._parse(line.decode())  # noqa: SLF001
+        pylibvw.vw.predict_multi(workspace, examples)
+        os.write(1, f"{_NEXT}\n".encode())
+        workspace._finish_example_multi_ex(examples)  # noqa: SLF001
+    workspace.finish()
+
+
+if __name__ == "__main__":
+    main()

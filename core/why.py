@@ -1,0 +1,323 @@
+"""Why: one decision's whole life, from the request to the models that learned from it."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from loopledger.checkpoints import Checkpoints
+from loopledger.draw import uniform, uniform_hash
+from loopledger.errors import NotFound
+from loopledger.events import ModelTrained, Ranked, Rewarded, SlotsRanked, decode
+from loopledger.joining import Joined, Label, join
+from loopledger.journal import Outcome, Reader, Traced
+from loopledger.learner import Learner, Scorer, Weight
+from loopledger.policy import LearningPolicy
+from loopledger.ranking import even, usable
+from loopledger.recompute import again
+from loopledger.replay import rebuild, state_at, version_event
+from loopledger.state import State
+from loopledger.training import Progress
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One action of a decision, or of a slot of it.
+
+    Attributes:
+        id: The action.
+        probability: With which it could be drawn.
+        weights: Its features with what the model had learned for them, what mattered most first.
+
+    """
+
+    id: str
+    probability: float
+    weights: tuple[Weight, ...] = ()
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """How one action was drawn.
+
+    Attributes:
+        slot: The slot, if the decision has any.
+        action: What the caller was told to show.
+        chosen: What the model chose; another one only outside Online mode.
+        number: The uniform number that decided, made of event id and loop id.
+        explored: Whether another action had a larger probability.
+        choices: All that was offered, the chosen one first.
+        excluded: Ids of actions that were not offered.
+
+    """
+
+    slot: str | None
+    action: str
+    chosen: str
+    number: float
+    explored: bool
+    choices: tuple[Choice, ...]
+    excluded: tuple[str, ...]
+
+
+class Came(msgspec.Struct, frozen=True):
+    """A reward or an activation that came for the decision.
+
+    Attributes:
+        seq: Its place in the log.
+        at: When, UTC in microseconds since 1970.
+        kind: ``Rewarded`` or ``Activated``.
+        value: Of a reward.
+        slot: Of a reward, if it names one.
+        key: The caller's idempotency key, if any.
+        counts: Whether it joined.
+        reason: Why not, if so.
+
+    """
+
+    seq: int
+    at: int
+    kind: str
+    value: float | None
+    slot: str | None
+    key: str | None
+    counts: bool
+    reason: str | None
+
+
+class Later(msgspec.Struct, frozen=True):
+    """What another version says to the same context.
+
+    Attributes:
+        version: The version.
+        what: Why it is shown.
+        probabilities: Of the actions, in the order of the decision's choices.
+
+    """
+
+    version: int
+    what: str
+    probabilities: tuple[float, ...]
+
+
+class Why(msgspec.Struct, frozen=True):
+    """One decision's whole life.
+
+    Attributes:
+        loop: The loop's name.
+        event_id: The decision's id.
+        seq: Its place in the log.
+        at: When it was made, UTC in microseconds since 1970.
+        context: Context and actions exactly as the model saw them.
+        learning_mode: In force.
+        deferred: Whether it counts only once it is activated.
+        model_version: The version that was asked; 0 when there was none.
+        policy: In force, or that of the version.
+        drawn: What was drawn, for each slot.
+        holds: Whether computing it again gives the same; none if that takes another engine.
+        came: What came for it.
+        closes_at: When its window closes, UTC in microseconds since 1970.
+        labels: What it teaches, for each slot, as far as is known by now.
+        skipped: Why nothing is learned from it, if so.
+        learned_in: The versions that were made from it.
+        later: What other versions say to the same context.
+
+    """
+
+    loop: str
+    event_id: str
+    seq: int
+    at: int
+    context: msgspec.Raw
+    learning_mode: str
+    deferred: bool
+    model_version: int
+    policy: LearningPolicy
+    drawn: tuple[Drawn, ...]
+    holds: bool | None
+    came: tuple[Came, ...]
+    closes_at: int
+    labels: tuple[Label, ...]
+    skipped: str | None
+    learned_in: tuple[int, ...]
+    later: tuple[Later, ...]
+
+
+def why(
+    reader: Reader,
+    learner: Learner,
+    checkpoints: Checkpoints,
+    event_id: str,
+    progress: Progress | None = None,
+) -> Why:
+    """Return a decision's whole life, computed from the log.
+
+    Args:
+        reader: Of the log.
+        learner: Answers and explains with the models of then and later.
+        checkpoints: Where models are kept.
+        event_id: The decision's id.
+        progress: Is told of decisions learned again where models are not kept, and of how many.
+
+    Raises:
+        NotFound: No decision has this id.
+
+    """
+    record = reader.decisions([event_id]).get(event_id)
+    if record is None:
+        raise NotFound(f"no decision has the event id {event_id!r}")
+    decision = decode(record.body, record.seq)
+    if not isinstance(decision, Ranked | SlotsRanked):
+        raise NotFound(f"event {record.seq} is no decision")
+    then = state_at(reader, record.seq)
+    (traced,) = reader.traced(decision.kind, record.seq, record.seq)  # type: ignore[arg-type]
+    joined = join(traced)
+    learned_in = _learned_in(reader, record.seq, decision.kind)
+    models = _Models(reader, learner, checkpoints, progress)
+    model = models.get(decision.model_version)
+    policy = models.policy(decision.model_version) or then.effective_policy
+    weights: list[list[Weight]] = []
+    if isinstance(decision, Ranked) and decision.model_version:
+        (weights,) = learner.explain(policy, model, [bytes(decision.context)])
+    with_model = models.scorer(decision.model_version)
+    try:
+        same: bool | None = again(record, with_model, uniform_hash(then.loop_id))
+    finally:
+        if with_model is not None:
+            with_model.close()
+    if not same and models.foreign(decision.model_version):
+        same = None
+    return Why(
+        loop=then.loop_id,
+        event_id=event_id,
+        seq=record.seq,
+        at=record.at,
+        context=msgspec.Raw(bytes(decision.context)),
+        learning_mode=decision.learning_mode,
+        deferred=decision.deferred,
+        model_version=decision.model_version,
+        policy=policy,
+        drawn=_drawn(decision, event_id, then, weights),
+        holds=same,
+        came=_came(traced, joined),
+        closes_at=record.at + decision.reward_wait,
+        labels=joined.labels,
+        skipped=joined.skipped,
+        learned_in=learned_in,
+        later=_later(decision, models, learned_in, reader) if isinstance(decision, Ranked) else (),
+    )
+
+
+class _Models:
+    """Models of a log by their version."""
+
+    def __init__(
+        self, reader: Reader, learner: Learner, checkpoints: Checkpoints, progress: Progress | None
+    ) -> None:
+        self._reader = reader
+        self._learner = learner
+        self._checkpoints = checkpoints
+        self._progress = progress
+
+    def get(self, version: int) -> bytes | None:
+        if not version:
+            return None
+        return rebuild(self._reader, self._learner, version, self._checkpoints, self._progress)
+
+    def policy(self, version: int) -> LearningPolicy | None:
+        return version_event(self._reader, version)[1].policy if version else None
+
+    def foreign(self, version: int) -> bool:
+        return bool(version) and version_event(self._reader, version)[1].engine != self._learner.engine
+
+    def scorer(self, version: int) -> Scorer | None:
+        model, policy = self.get(version), self.policy(version)
+        return None if model is None or policy is None else self._learner.scorer(policy, model)
+
+
+def _drawn(
+    decision: Ranked | SlotsRanked, event_id: str, then: State, weights: Sequence[Sequence[Weight]]
+) -> tuple[Drawn, ...]:
+    online = decision.learning_mode == "Online"
+    if isinstance(decision, Ranked):
+        offered = [name for name in decision.actions if name not in decision.excluded]
+        number = uniform(uniform_hash(event_id) + uniform_hash(then.loop_id))
+        explained = [
+            Choice(offered[position], probability, _most_first(weights[position] if weights else ()))
+            for position, probability in zip(decision.ranked, decision.probabilities, strict=True)
+        ]
+        shown = decision.chosen if online else offered[0]
+        return (_one(None, shown, decision.chosen, number, explained, decision.excluded),)
+    found: list[Drawn] = []
+    for slot in decision.slots:
+        choices = [
+            Choice(decision.actions[position], probability)
+            for position, probability in zip(slot.ranked, slot.probabilities, strict=True)
+        ]
+        number = uniform(uniform_hash(event_id + slot.slot))
+        shown = slot.chosen if online else decision.actions[slot.baseline]
+        found.append(_one(slot.slot, shown, slot.chosen, number, choices, slot.excluded))
+    return tuple(found)
+
+
+def _one(
+    slot: str | None,
+    shown: str,
+    chosen: str,
+    number: float,
+    choices: Sequence[Choice],
+    excluded: tuple[str, ...],
+) -> Drawn:
+    explored = choices[0].probability < max(choice.probability for choice in choices)
+    return Drawn(slot, shown, chosen, number, explored, tuple(choices), excluded)
+
+
+def _most_first(weights: Sequence[Weight]) -> tuple[Weight, ...]:
+    return tuple(sorted(weights, key=lambda weight: -abs(weight.contribution)))
+
+
+def _came(traced: Traced, joined: Joined) -> tuple[Came, ...]:
+    reasons = {unjoined.seq: unjoined.reason for unjoined in joined.unjoined}
+    return tuple(_arrival(outcome, reasons.get(outcome.seq)) for outcome in traced.outcomes)
+
+
+def _arrival(outcome: Outcome, reason: str | None) -> Came:
+    event = decode(outcome.body, outcome.seq)
+    value, slot, key = (event.value, event.slot, event.key) if isinstance(event, Rewarded) else (None,) * 3
+    return Came(outcome.seq, outcome.at, outcome.kind, value, slot, key, reason is None, reason)
+
+
+def _learned_in(reader: Reader, seq: int, kind: str) -> tuple[int, ...]:
+    """Return the versions whose step covers a decision: one for each line of models that learned it."""
+    found: list[int] = []
+    for record in reader.records(first=seq, kinds=("ModelTrained",)):
+        event = decode(record.body, record.seq)
+        if isinstance(event, ModelTrained) and event.first is not None and event.last is not None:
+            covers = event.first <= seq <= event.last and event.policy.decision_kind == kind
+            found += [event.version] if covers else []
+    return tuple(found)
+
+
+def _later(decision: Ranked, models: _Models, learned_in: Sequence[int], reader: Reader) -> tuple[Later, ...]:
+    now = state_at(reader, reader.head().seq)
+    wanted: dict[int, str] = {}
+    for version in learned_in:
+        wanted[version] = "learned from it"
+    if now.published:
+        both = wanted.get(now.published)
+        wanted[now.published] = f"{both}, answers now" if both else "answers now"
+    wanted.pop(decision.model_version, None)
+    found: list[Later] = []
+    for version, what in wanted.items():
+        policy = models.policy(version)
+        if policy is not None and not policy.multi_slot:
+            found.append(Later(version, what, _answer(decision, models.scorer(version))))
+    return tuple(found)
+
+
+def _answer(decision: Ranked, scorer: Scorer | None) -> tuple[float, ...]:
+    count = len(decision.ranked)
+    if scorer is None:
+        return tuple(even(count))
+    try:
+        answer = usable(scorer.score(bytes(decision.context)), count, decision.minimum_probability)
+    finally:
+        scorer.close()
+    return tuple(answer[position] for position in decision.ranked)
