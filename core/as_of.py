@@ -4,7 +4,7 @@ import msgspec
 
 from loopledger.answers import Decision, SlotsDecision
 from loopledger.batch import Batch
-from loopledger.checkpoints import Checkpoints
+from loopledger.checkpoints import Models
 from loopledger.commands import Rank, RankSlots
 from loopledger.decide import decide
 from loopledger.draw import uniform_hash
@@ -88,7 +88,7 @@ def as_of(reader: Reader, seq: int) -> AsOf:
 def rank_as_of(
     reader: Reader,
     learner: Learner,
-    checkpoints: Checkpoints,
+    checkpoints: Models,
     state: State,
     command: Rank | RankSlots,
     progress: Progress | None = None,

@@ -14,12 +14,16 @@ from loopledger.journal import Reader
 from loopledger.state import State, replay
 
 
-class Checkpoints(Protocol):
-    """Keeps the bytes of some model versions, and the state at some seq."""
+class Models(Protocol):
+    """Has the bytes of some model versions."""
 
     def load_model(self, version: int) -> bytes | None:
         """Return a version's bytes, if they are kept."""
         ...
+
+
+class Checkpoints(Models, Protocol):
+    """Keeps the bytes of some model versions, and the state at some seq."""
 
     def save_model(self, version: int, model: bytes) -> None:
         """Keep a version's bytes."""

@@ -6,7 +6,7 @@ from hashlib import sha256
 import msgspec
 
 from loopledger.chain import Record
-from loopledger.checkpoints import Checkpoints
+from loopledger.checkpoints import Models
 from loopledger.events import CONTROL, ModelImported, ModelTrained, decode
 from loopledger.journal import Reader
 from loopledger.policy import LearningPolicy
@@ -69,7 +69,7 @@ class ModelVersion(msgspec.Struct, frozen=True):
     served: tuple[Service, ...]
 
 
-def lineage(reader: Reader, checkpoints: Checkpoints) -> list[ModelVersion]:
+def lineage(reader: Reader, checkpoints: Models) -> list[ModelVersion]:
     """Return all model versions of a log in their order."""
     made: list[tuple[Record, ModelTrained | ModelImported]] = []
     served: dict[int, list[Service]] = {}
@@ -96,7 +96,7 @@ def _ended(service: Service, record: Record) -> Service:
 def _described(
     record: Record,
     event: ModelTrained | ModelImported,
-    checkpoints: Checkpoints,
+    checkpoints: Models,
     served: Iterable[Service],
 ) -> ModelVersion:
     trained = event if isinstance(event, ModelTrained) else None

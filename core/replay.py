@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from msgspec.structs import replace
 
-from loopledger.checkpoints import Checkpoints
+from loopledger.checkpoints import Models
 from loopledger.errors import LogDamaged, NotFound, ReplayMismatch
 from loopledger.events import CONTROL, VERSIONS, ModelImported, ModelTrained, decode
 from loopledger.journal import Reader
@@ -83,7 +83,7 @@ def rebuild(
     reader: Reader,
     learner: Learner,
     version: int,
-    checkpoints: Checkpoints | None = None,
+    checkpoints: Models | None = None,
     progress: Progress | None = None,
 ) -> bytes:
     """Return a version's bytes, made again from the nearest earlier version that is kept.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from loopledger.checkpoints import Checkpoints
+from loopledger.checkpoints import Models
 from loopledger.draw import uniform, uniform_hash
 from loopledger.errors import NotFound
 from loopledger.events import ModelTrained, Ranked, Rewarded, SlotsRanked, decode
@@ -143,7 +143,7 @@ class Why(msgspec.Struct, frozen=True):
 def why(
     reader: Reader,
     learner: Learner,
-    checkpoints: Checkpoints,
+    checkpoints: Models,
     event_id: str,
     progress: Progress | None = None,
 ) -> Why:
@@ -170,7 +170,7 @@ def why(
     (traced,) = reader.traced(decision.kind, record.seq, record.seq)  # type: ignore[arg-type]
     joined = join(traced)
     learned_in = _learned_in(reader, record.seq, decision.kind)
-    models = _Models(reader, learner, checkpoints, progress)
+    models = _Versions(reader, learner, checkpoints, progress)
     model = models.get(decision.model_version)
     policy = models.policy(decision.model_version) or then.effective_policy
     weights: list[list[Weight]] = []
@@ -205,11 +205,11 @@ def why(
     )
 
 
-class _Models:
+class _Versions:
     """Models of a log by their version."""
 
     def __init__(
-        self, reader: Reader, learner: Learner, checkpoints: Checkpoints, progress: Progress | None
+        self, reader: Reader, learner: Learner, checkpoints: Models, progress: Progress | None
     ) -> None:
         self._reader = reader
         self._learner = learner
@@ -295,7 +295,9 @@ def _learned_in(reader: Reader, seq: int, kind: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _later(decision: Ranked, models: _Models, learned_in: Sequence[int], reader: Reader) -> tuple[Later, ...]:
+def _later(
+    decision: Ranked, models: _Versions, learned_in: Sequence[int], reader: Reader
+) -> tuple[Later, ...]:
     now = state_at(reader, reader.head().seq)
     wanted: dict[int, str] = {}
     for version in learned_in:

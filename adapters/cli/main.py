@@ -14,8 +14,10 @@ from loopledger.errors import LoopledgerError
 
 _COMMANDS = {
     "as-of": "as_of",
+    "bisect": "bisect",
     "create": "create",
     "demo": "demo",
+    "diff": "diff",
     "log": "log",
     "loops": "loops",
     "model": "model",

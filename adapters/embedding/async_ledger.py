@@ -22,8 +22,10 @@ from loopledger.adapters.embedding.view import Excerpt, excerpt
 from loopledger.adapters.sqlite.async_reader import open_async_reader
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.as_of import AsOf
+from loopledger.bisect import Bisection
 from loopledger.clock import Clock
 from loopledger.commands import Activate, Command, ResetModel, Reward
+from loopledger.difference import Difference
 from loopledger.errors import LoopStopped
 from loopledger.facts import Answer
 from loopledger.lineage import ModelVersion
@@ -265,6 +267,18 @@ class AsyncLoop:
     async def why(self, event_id: str, progress: Progress | None = None) -> Why:
         """Return one decision's whole life, as `Loop.why` does."""
         return await self._ledger.run(self._blocking.why, event_id, progress)
+
+    async def diff(
+        self, first: int | Moment, second: int | Moment, progress: Progress | None = None
+    ) -> Difference:
+        """Return what is different between two versions or moments, as `Loop.diff` does."""
+        return await self._ledger.run(self._blocking.diff, first, second, progress)
+
+    async def bisect(
+        self, request: bytes | str, expect: str, tell: Callable[[str], None] | None = None
+    ) -> Bisection:
+        """Return which decisions changed what the loop answers, as `Loop.bisect` does."""
+        return await self._ledger.run(self._blocking.bisect, request, expect, tell)
 
     async def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Check everything, as `Loop.verify` does; progress is told in another thread."""

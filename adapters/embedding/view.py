@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from datetime import datetime
 from typing import NamedTuple, get_args
 
 from msgspec.structs import replace
@@ -12,8 +13,10 @@ from loopledger.adapters.place import Place
 from loopledger.adapters.verifier import side_by_side
 from loopledger.answers import Decision
 from loopledger.as_of import AsOf, as_of, rank_as_of, seq_at
+from loopledger.bisect import Bisection, Bisector
 from loopledger.checkpoints import recover
 from loopledger.clock import SimulatedClock
+from loopledger.difference import Difference, Side, difference, side_of
 from loopledger.errors import InvalidRequest, NotFound
 from loopledger.events import AnyEvent
 from loopledger.journal import Reader
@@ -167,6 +170,52 @@ class LoopView:
         with closing(self.place.store.reader()) as reader:
             return why(reader, self._learner, self.place.checkpoints, event_id, progress)
 
+    def diff(self, first: int | Moment, second: int | Moment, progress: Progress | None = None) -> Difference:
+        """Return what is different between two versions or moments.
+
+        Args:
+            first: A version's number; or a time; or ``"@1000"``, the moment after event 1,000.
+            second: The same for the other side.
+            progress: Is told of decisions learned again, and of how many.
+
+        Raises:
+            NotFound: There is no such version or moment.
+            Conflict: One of them decides several slots.
+
+        """
+        with closing(self.place.store.reader()) as reader:
+            one, other = _side(reader, "first", first), _side(reader, "second", second)
+            return difference(reader, self._learner, self.place.checkpoints, one, other, progress)
+
+    def bisect(
+        self, request: bytes | str, expect: str, tell: Callable[[str], None] | None = None
+    ) -> Bisection:
+        """Return which decisions changed what the loop answers to a context.
+
+        Args:
+            request: JSON as `Loop.rank_json` takes it.
+            expect: The action that used to be the most probable.
+            tell: Is told in a sentence what was found out, step by step.
+
+        Raises:
+            NotFound: The answer is as expected, or never was, or the request has no such action.
+            Conflict: The loop decides several slots.
+
+        """
+        with closing(self.place.store.reader()) as reader:
+            state = state_at(reader, reader.head().seq)
+            command = json_command(state.settings.limits, EventIds(SimulatedClock(state.at)), request)
+            actions = tuple(name for name in command.actions if name not in command.excluded)
+            return Bisector(
+                reader,
+                self._learner,
+                self.place.checkpoints,
+                command.context,
+                actions,
+                expect,
+                tell or (lambda _: None),
+            ).find()
+
     def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Check the chain, rebuild every model version, and compute every decision again.
 
@@ -184,6 +233,18 @@ def _seq(reader: Reader, time: Moment | None, seq: int | None) -> int:
     if time is not None and seq is not None:
         raise InvalidRequest("seq", "says a moment, and so does time: give one of them")
     return seq_at(reader, None if time is None else microseconds(time), seq)
+
+
+def _side(reader: Reader, field: str, given: object) -> Side:
+    if isinstance(given, int) and not isinstance(given, bool):
+        return side_of(reader, version=given, seq=0)
+    if isinstance(given, str) and given.startswith("@"):
+        if not given[1:].isdecimal():
+            raise InvalidRequest(field, "must have a number after @: the seq of an event")
+        return side_of(reader, seq=int(given[1:]))
+    if isinstance(given, str | datetime):
+        return side_of(reader, seq=seq_at(reader, microseconds(given)))
+    raise InvalidRequest(field, f"must be a version, a time or @ and a seq (got {type(given).__name__})")
 
 
 class Excerpt(NamedTuple):

@@ -83,3 +83,17 @@ def test_rank_as_of(run, shared_data, request_file):
 def test_rank_reads_standard_input(run, shared_data, request_file):
     run("--data", shared_data, "rank", "news", "-", input=request_file.read_bytes())
     assert "not JSON" in run("--data", shared_data, "rank", "news", "-", input=b"{", code=3).output
+
+
+def test_diff(run, shared_data):
+    said = run("--data", shared_data, "diff", "news", "1", "3").stdout
+    assert said.startswith("A  version 1")
+    assert "weights that moved most" in said
+    found = json.loads(run("--data", shared_data, "diff", "news", "@1", "3", "--json").stdout)
+    assert (found["first"]["version"], found["second"]["version"]) == (0, 3)
+    run("--data", shared_data, "diff", "news", "1", "99", code=3)
+
+
+def test_bisect_that_finds_nothing(run, shared_data, request_file):
+    where = ("--data", shared_data, "bisect", "news", "--context", request_file)
+    assert "no action" in run(*where, "--expect", "weather", code=3).output

@@ -1,0 +1,63 @@
+"""`loopledger diff`: what is different between two versions or moments."""
+
+from pathlib import Path
+
+import click
+
+from loopledger.adapters.cli.folder import views
+from loopledger.adapters.cli.output import as_json, print_facts, print_json, print_table, progress
+from loopledger.adapters.embedding.moments import text
+from loopledger.difference import Side
+
+
+@click.command
+@click.argument("loop")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--most", type=click.IntRange(1), default=10, show_default=True, help="Moves to print.")
+@as_json
+@click.pass_obj
+def command(data: Path, loop: str, *, first: str, second: str, most: int, json_: bool) -> None:
+    """Compare two versions or moments A and B of LOOP.
+
+    Each is a version's number, @ and the seq of an event, or a time (ISO 8601). Both are asked about
+    the loop's own most recent contexts.
+    """
+    with views(data, (loop,)) as (view,), progress("rebuilding") as tell:
+        found = view.diff(_given(first), _given(second), tell)
+    if json_:
+        print_json(found)
+        return
+    print_facts([("A", _described(found.first)), ("B", _described(found.second))])
+    if found.first.policy != found.second.policy:
+        print_facts([("policy A", found.first.policy.arguments), ("policy B", found.second.policy.arguments)])
+    for one in found.settings:
+        click.echo(f"{one.setting}: {one.first} and {one.second}")
+    click.echo(
+        f"\nOf the last {found.contexts:,} contexts, {found.other_best:.1%} have another most probable"
+        " action."
+    )
+    if found.probabilities:
+        click.echo("\nprobabilities that moved most:")
+        print_table(
+            ("decision", "action", "A", "B"),
+            [
+                (move.event_id, move.action, f"{move.first:.4f}", f"{move.second:.4f}")
+                for move in found.probabilities[:most]
+            ],
+        )
+    if found.weights:
+        click.echo("\nweights that moved most (less is better: they add up to an estimated cost):")
+        print_table(
+            ("feature", "A", "B"),
+            [(move.feature, f"{move.first:+.6f}", f"{move.second:+.6f}") for move in found.weights[:most]],
+        )
+
+
+def _given(text_: str) -> int | str:
+    return int(text_) if text_.isdecimal() else text_
+
+
+def _described(side: Side) -> str:
+    model = f"version {side.version}" if side.version else "no model"
+    return f"{model} ({side.policy.name}), event {side.seq:,}, {text(side.at)}"

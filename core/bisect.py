@@ -1,0 +1,228 @@
+"""Which decisions changed what a loop answers: found by rebuilding, not by guessing."""
+
+from collections.abc import Callable
+from itertools import islice
+
+import msgspec
+
+from loopledger.checkpoints import Models
+from loopledger.errors import Conflict, NotFound
+from loopledger.events import ModelTrained
+from loopledger.joining import join
+from loopledger.journal import Reader
+from loopledger.learner import Learner
+from loopledger.lineage import lineage
+from loopledger.policy import LearningPolicy
+from loopledger.ranking import usable
+from loopledger.replay import rebuild, version_event
+from loopledger.training import Step, examples, step_of
+
+Tell = Callable[[str], None]
+"""Is told what was just found out, in a sentence."""
+
+
+class Bisection(msgspec.Struct, frozen=True):
+    """Where a loop's answer to one context changed.
+
+    Attributes:
+        expected: The action that was the most probable before.
+        instead: The one that is since.
+        before: The last version with the expected answer; 0 if it is that of no model.
+        version: The first version with the other one.
+        first: Seq of the first decision that made the difference, if learning did.
+        last: Seq of the last: with all decisions of the version's step up to this one the answer
+            is the other, without those from `first` on it is the expected one.
+        event_ids: Of the decisions between them that were learned.
+        tried: How many models were asked.
+
+    """
+
+    expected: str
+    instead: str
+    before: int
+    version: int
+    first: int | None
+    last: int | None
+    event_ids: tuple[str, ...]
+    tried: int
+
+
+class Remembering:
+    """Models that remember what was rebuilt a moment ago, and keep nothing.
+
+    Args:
+        beside: What is kept beside the log.
+
+    """
+
+    def __init__(self, beside: Models) -> None:
+        self._beside = beside
+        self._last: tuple[int, bytes] | None = None
+
+    def load_model(self, version: int) -> bytes | None:
+        """Return a version's bytes, if they are at hand."""
+        if self._last is not None and self._last[0] == version:
+            return self._last[1]
+        return self._beside.load_model(version)
+
+    def remember(self, version: int, model: bytes) -> bytes:
+        """Have a version's bytes at hand until the next one's are."""
+        self._last = version, model
+        return model
+
+
+class Bisector:
+    """Looks for the change in a loop's answer to one context.
+
+    Args:
+        reader: Of the log.
+        learner: Rebuilds and asks models.
+        checkpoints: Where models are kept.
+        context: As the model sees it.
+        actions: Ids of the context's actions.
+        expected: The action that should be the most probable.
+        tell: Is told what was found out.
+
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        learner: Learner,
+        checkpoints: Models,
+        context: bytes,
+        actions: tuple[str, ...],
+        expected: str,
+        tell: Tell = lambda _: None,
+    ) -> None:
+        if expected not in actions:
+            raise NotFound(f"the request has no action {expected!r}")
+        self._reader = reader
+        self._learner = learner
+        self._checkpoints = Remembering(checkpoints)
+        self._context = context
+        self._actions = actions
+        self._expected = expected
+        self._tell = tell
+        self._tried = 0
+
+    def find(self) -> Bisection:
+        """Return where the answer changed from the expected action to another one.
+
+        It goes back along the line of versions of the one that was published last, and assumes,
+        as every bisection must, that the answer did not change to and fro in between: what it
+        returns is one place where it changed.
+
+        Raises:
+            NotFound: The newest version answers as expected, or none ever did.
+            Conflict: The versions decide several slots.
+
+        """
+        line = self._line()
+        instead = self._best_of(line[-1])
+        if instead == self._expected:
+            raise NotFound(f"version {line[-1]} answers {self._expected!r} as expected: nothing has changed")
+        good = self._last_good(line)
+        low, high = good, len(line) - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._best_of(line[middle]) == self._expected:
+                low = middle
+            else:
+                high = middle
+        return self._within(line[low], line[high])
+
+    def _line(self) -> list[int]:
+        """Return the versions up to the one that was published last, each the next one's parent."""
+        published = [model for model in lineage(self._reader, self._checkpoints) if model.served]
+        if not published:
+            raise NotFound("no model was ever published: every action had the same probability")
+        line = [max(published, key=lambda model: model.served[-1].first).version]
+        while True:
+            _, event = version_event(self._reader, line[-1])
+            if event.policy.multi_slot:
+                raise Conflict("models that decide several slots cannot be searched yet")
+            if not isinstance(event, ModelTrained) or not event.parent:
+                return line[::-1]
+            line.append(event.parent)
+
+    def _last_good(self, line: list[int]) -> int:
+        """Return a place in the line whose version answers as expected: the nearest of those looked at.
+
+        It looks back 1, 2, 4, 8 … versions, so that a recent change is found quickly, and only if
+        that finds nothing at every version, from the first to the last.
+        """
+        back = 1
+        while back < len(line):
+            place = len(line) - 1 - back
+            if self._best_of(line[place]) == self._expected:
+                return place
+            back *= 2
+        good = [place for place, version in enumerate(line) if self._best_of(version) == self._expected]
+        if not good:
+            raise NotFound(f"no version ever answered {self._expected!r} to this context")
+        return good[-1]
+
+    def _within(self, before: int, version: int) -> Bisection:
+        """Return which decisions of a version's step made the difference."""
+        _, event = version_event(self._reader, version)
+        if not isinstance(event, ModelTrained) or event.first is None:
+            return self._found(before, version, self._best_of(version), [])
+        step = step_of(event)
+        parent = self._rebuilt(event.parent) if event.parent else None
+        learned = self._learned(step)
+        low, high = 0, len(learned)
+        if self._best(step.policy, self._cut(step, parent, 0)) != self._expected:
+            # The policy's own change is enough; no decision is to blame.
+            return self._found(before, version, self._best_of(version), [])
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._best(step.policy, self._cut(step, parent, middle)) == self._expected:
+                low = middle
+            else:
+                high = middle
+            self._tell(f"between decisions {learned[low][0]:,} and {learned[high - 1][0]:,}")
+        instead = self._best(step.policy, self._cut(step, parent, high))
+        return self._found(before, version, instead, learned[low:high])
+
+    def _found(self, before: int, version: int, instead: str, guilty: list[tuple[int, str]]) -> Bisection:
+        return Bisection(
+            self._expected,
+            instead,
+            before,
+            version,
+            guilty[0][0] if guilty else None,
+            guilty[-1][0] if guilty else None,
+            tuple(event_id for _, event_id in guilty),
+            self._tried,
+        )
+
+    def _learned(self, step: Step) -> list[tuple[int, str]]:
+        """Return seq and event id of the decisions that a step learned from, in order."""
+        if step.first is None or step.last is None:
+            return []
+        traced = self._reader.traced(step.policy.decision_kind, step.first, step.last)
+        return [(one.seq, one.event_id) for one in traced if join(one).skipped is None]
+
+    def _cut(self, step: Step, parent: bytes | None, count: int) -> bytes:
+        """Return what a step would have made of only so many of its examples."""
+        return self._learner.fold(step.policy, parent, islice(examples(self._reader, step), count)).model
+
+    def _best_of(self, version: int) -> str:
+        _, event = version_event(self._reader, version)
+        best = self._best(event.policy, self._rebuilt(version))
+        self._tell(f"version {version} answers {best}")
+        return best
+
+    def _rebuilt(self, version: int) -> bytes:
+        model = rebuild(self._reader, self._learner, version, self._checkpoints)
+        return self._checkpoints.remember(version, model)
+
+    def _best(self, policy: LearningPolicy, model: bytes) -> str:
+        self._tried += 1
+        scorer = self._learner.scorer(policy, model)
+        try:
+            answer = usable(scorer.score(self._context), len(self._actions), 0.0)
+        finally:
+            scorer.close()
+        return self._actions[answer.index(max(answer))]

@@ -1,0 +1,94 @@
+"""Which decisions changed what a loop answers."""
+
+import json
+
+import learned
+import pytest
+
+import loopledger
+
+POLICY = loopledger.LearningPolicy("p", "--cb_explore_adf --epsilon 0.2 -l 0.5 -q :i --ignore_linear FGji")
+SETTINGS = loopledger.Settings(model_update_frequency=0)
+
+
+def asked(hour=1):
+    actions = [{"id": name, "features": [one]} for name, one in learned.ACTIONS.items()]
+    return json.dumps({"contextFeatures": [{"hour": hour}], "actions": actions})
+
+
+def show(loop, clock, likes, first, count=30):
+    """Let a loop decide, for people who like one action only."""
+    for number in range(first, first + count):
+        decision = loop.rank({"hour": 1}, learned.ACTIONS, event_id=f"e{number:03d}")
+        loop.reward(decision.event_id, float(decision.action == likes))
+        clock.advance(1)
+    clock.advance(600)
+    loop.train()
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory):
+    """A loop whose visitors liked music, and from the fifth round on politics."""
+    clock = loopledger.SimulatedClock(learned.START)
+    with loopledger.open(tmp_path_factory.mktemp("bisect"), clock=clock, workers=1) as ledger:
+        loop = ledger.create("news", policy=POLICY, settings=SETTINGS)
+        for number in range(12):
+            show(loop, clock, "music" if number < 5 else "politics", number * 30)
+        yield loop
+
+
+def best(loop, version):
+    published = {one.version: one.served[0].first for one in loop.models()}
+    answer = loop.rank_as_of(asked(), seq=published[version])
+    return max(answer.ranking, key=lambda action: action.probability).id
+
+
+def test_the_change_is_found(loop):
+    assert (best(loop, 5), best(loop, 12)) == ("music", "politics")
+    found = loop.bisect(asked(), "music")
+    assert (found.expected, found.instead) == ("music", "politics")
+    assert (best(loop, found.before), best(loop, found.version)) == ("music", "politics")
+    assert found.version == found.before + 1
+    assert len(found.event_ids) == 1
+    (guilty,) = found.event_ids
+    assert loop.why(guilty).learned_in == (found.version,)
+    assert found.first == found.last == loop.why(guilty).seq
+
+
+def test_it_says_what_it_does(loop):
+    said = []
+    loop.bisect(asked(), "music", said.append)
+    assert said[0] == "version 12 answers politics"
+    assert any("between decisions" in one for one in said)
+
+
+def test_nothing_has_changed(loop):
+    with pytest.raises(loopledger.NotFound, match="nothing has changed"):
+        loop.bisect(asked(), "politics")
+
+
+def test_an_answer_that_never_was(loop):
+    with pytest.raises(loopledger.NotFound, match="no version ever answered"):
+        loop.bisect(asked(), "sports")
+
+
+def test_an_action_that_is_not_there(loop):
+    with pytest.raises(loopledger.NotFound, match="no action 'weather'"):
+        loop.bisect(asked(), "weather")
+
+
+def test_without_any_model(tmp_path):
+    with loopledger.open(tmp_path, workers=1) as ledger:
+        loop = ledger.create("news", settings=SETTINGS)
+        with pytest.raises(loopledger.NotFound, match="no model was ever published"):
+            loop.bisect(asked(), "music")
+
+
+def test_nobody_is_to_blame_for_an_imported_model(loop, tmp_path):
+    liked = {which: loop.model(version).data for which, version in (("music", 5), ("politics", 12))}
+    with loopledger.open(tmp_path, workers=1) as ledger:
+        other = ledger.create("news", policy=POLICY, settings=SETTINGS)
+        other.import_model(liked["music"])
+        other.import_model(liked["politics"])
+        with pytest.raises(loopledger.NotFound):
+            other.bisect(asked(), "music")  # an imported model comes from nowhere
