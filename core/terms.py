@@ -8,10 +8,15 @@ from loopledger.state import State, evolve
 
 
 class Terms:
-    """Follows a log from its beginning and names what contradicts what came before."""
+    """Follows a log and names what contradicts what came before.
 
-    def __init__(self) -> None:
-        self._state: State | None = None
+    Args:
+        state: Of the loop before the first event that it is told of; none at the beginning.
+
+    """
+
+    def __init__(self, state: State | None = None) -> None:
+        self._state = state
 
     def breaches(self, record: Record, reader: Reader) -> list[str]:
         """Return what is wrong with the next event, and take it into account.

@@ -105,6 +105,8 @@ class Verification(msgspec.Struct, frozen=True):
         digest: The last event's digest, in hexadecimal digits.
         engine: What the models were rebuilt with.
         findings: What was checked and what does not hold.
+        since: The first event that was checked.
+        at: The time of the last event, UTC in microseconds since 1970.
 
     """
 
@@ -113,6 +115,8 @@ class Verification(msgspec.Struct, frozen=True):
     digest: str
     engine: str
     findings: Findings
+    since: int = 1
+    at: int = 0
 
     @property
     def holds(self) -> bool:
@@ -129,34 +133,51 @@ _PIECE = 20_000
 """The most events of a stretch that one segment checks."""
 
 
-def segments(reader: Reader, checkpoints: Checkpoints) -> list[Segment]:
+def segments(reader: Reader, checkpoints: Checkpoints, since: int = 1) -> list[Segment]:
     """Return how the versions and decisions of a log can be checked side by side.
 
     A line of versions is cut behind every version whose bytes are kept and fit the log.
+
+    Args:
+        reader: Of the log.
+        checkpoints: Where models are kept.
+        since: The first event to check; versions that were made before are taken as they are.
+
     """
     trained: dict[int, ModelTrained | ModelImported] = {}
+    old: set[int] = set()
     served: list[Served] = []
     state: State | None = None
-    since = 1
+    begun = 1
     for record in reader.records(kinds=CONTROL):
         before = state.published if state else 0
         state = evolve(state, record)
         if state.published != before:
-            served.append(Served(before, since, record.seq))
-            since = record.seq + 1
+            served.append(Served(before, begun, record.seq))
+            begun = record.seq + 1
         if record.kind in {"ModelTrained", "ModelImported"}:
             event = decode(record.body, record.seq)
             if isinstance(event, ModelTrained | ModelImported):
                 trained[event.version] = event
+                if record.seq < since:
+                    old.add(event.version)
     if state is not None:
-        served.append(Served(state.published, since, reader.head().seq))
-    return _cut(trained, served, checkpoints)
+        served.append(Served(state.published, begun, reader.head().seq))
+    recent = [
+        Served(stretch.version, max(stretch.first, since), stretch.last)
+        for stretch in served
+        if stretch.last >= since
+    ]
+    return _cut(trained, old, recent, checkpoints)
 
 
 def _cut(
-    trained: dict[int, ModelTrained | ModelImported], served: list[Served], checkpoints: Checkpoints
+    trained: dict[int, ModelTrained | ModelImported],
+    old: set[int],
+    served: list[Served],
+    checkpoints: Checkpoints,
 ) -> list[Segment]:
-    kept = {0, *(version for version in trained if checkpoints.load_model(version) is not None)}
+    kept = {0, *old, *(version for version in trained if checkpoints.load_model(version) is not None)}
     found = [
         Segment(stretch.version, (), (piece,))
         for stretch in served
@@ -165,6 +186,8 @@ def _cut(
     ]
     lines: dict[int, list[int]] = {}
     for version, event in trained.items():
+        if version in old:
+            continue
         parent = event.parent if isinstance(event, ModelTrained) else 0
         line = [*lines.pop(parent, [parent]), version]
         if version in kept:

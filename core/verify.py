@@ -5,18 +5,19 @@ decision by its probabilities and draw (P4). Versions between two kept models ar
 from all others, so that segments can be checked side by side.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
-from loopledger.chain import GENESIS, Head, check
+from loopledger.anchor import Anchor, missing
+from loopledger.chain import Head, check, head_of
 from loopledger.checkpoints import Checkpoints
 from loopledger.draw import uniform_hash
-from loopledger.errors import LogDamaged, LoopledgerError, ReplayMismatch
+from loopledger.errors import LogDamaged, LoopledgerError, NotFound, ReplayMismatch
 from loopledger.events import DECISIONS, ModelImported, decode
 from loopledger.journal import Reader
 from loopledger.learner import Learner, Scorer
 from loopledger.recompute import REPORT_EVERY, Advance, recompute
-from loopledger.replay import Version, rebuild, version_event
+from loopledger.replay import Version, rebuild, state_at, version_event
 from loopledger.terms import Terms
 from loopledger.training import fold, step_of
 from loopledger.verification import Findings, Problem, Segment, Verification, segments
@@ -30,6 +31,8 @@ def verify(
     learner: Learner,
     checkpoints: Checkpoints,
     *,
+    since: int = 1,
+    anchors: Sequence[Anchor] = (),
     run: Runner | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
@@ -39,13 +42,20 @@ def verify(
         reader: Of the log.
         learner: Folds the steps again.
         checkpoints: Where models are kept; they are checked too, wherever a segment begins.
+        since: The first event to check; what came before is taken as it is.
+        anchors: What the log is known to have held, from elsewhere.
         run: Checks the segments; by default one after the other, here.
         progress: Is told how much is done, and of how much.
 
+    Raises:
+        NotFound: The log does not go as far as `since`.
+
     """
     head = reader.head()
-    pieces, problem = _segments(reader, checkpoints)
-    total = head.seq + sum(piece.effort for piece in pieces)
+    if not 1 <= since <= max(head.seq, 1):
+        raise NotFound(f"there is no event {since}: the log goes from 1 to {head.seq}")
+    pieces, problem = _segments(reader, checkpoints, since)
+    total = head.seq - since + 1 + sum(piece.effort for piece in pieces)
     done = 0
 
     def advance(more: int) -> None:
@@ -58,10 +68,10 @@ def verify(
         for piece in pieces:
             yield check_segment(reader, learner, checkpoints, piece, advance)
 
-    findings = Findings(problems=problem)
+    findings = Findings(problems=(*problem, *missing(reader, anchors)))
     for part in (run or here)(pieces, advance):
         findings = findings.plus(part)
-    chain, decisions = check_chain(reader, head, advance)
+    chain, decisions = check_chain(reader, head, advance, since)
     findings = findings.plus(chain)
     computed = findings.decisions + findings.other_decisions + findings.unchecked_decisions
     if not findings.problems and computed != decisions:
@@ -73,20 +83,24 @@ def verify(
         progress(total, total)
     created = reader.record(1)
     event = decode(created.body, 1) if created else None
-    return Verification(getattr(event, "loop_id", ""), head.seq, head.digest.hex(), learner.engine, findings)
+    loop = getattr(event, "loop_id", "")
+    return Verification(loop, head.seq, head.digest.hex(), learner.engine, findings, since, head.at)
 
 
-def check_chain(reader: Reader, head: Head, advance: Advance) -> tuple[Findings, int]:
+def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) -> tuple[Findings, int]:
     """Check every event's digest, that it can be read, and that it could come where it stands.
 
     Returns the findings and how many decisions there are.
     """
     checked = decisions = 0
-    seen = Head(digest=GENESIS)
-    terms = Terms()
+    seen = Head()
     problems: list[Problem] = []
     try:
-        for record in check(reader.records(last=head.seq), Head()):
+        if since > 1:
+            seen, terms = _halfway(reader, since)
+        else:
+            terms = Terms()
+        for record in check(reader.records(since, head.seq), seen):
             problems.extend(Problem(record.seq, what) for what in terms.breaches(record, reader))
             seen = Head(record.seq, record.at, record.digest)
             checked += 1
@@ -106,6 +120,13 @@ def check_chain(reader: Reader, head: Head, advance: Advance) -> tuple[Findings,
     elif not head.seq:
         problems.append(Problem(1, "the log is empty: it should begin with LoopCreated"))
     return Findings(events=checked, problems=tuple(problems)), decisions
+
+
+def _halfway(reader: Reader, since: int) -> tuple[Head, Terms]:
+    before = reader.record(since - 1)
+    if before is None:
+        raise LogDamaged(f"event {since - 1} is missing", since - 1)
+    return head_of(before), Terms(state_at(reader, since - 1))
 
 
 def check_segment(
@@ -177,9 +198,11 @@ def _unchecked(reader: Reader, segment: Segment, place: int) -> Findings:
     return Findings(unchecked_versions=len(missing) - 1, unchecked_decisions=decisions)
 
 
-def _segments(reader: Reader, checkpoints: Checkpoints) -> tuple[list[Segment], tuple[Problem, ...]]:
+def _segments(
+    reader: Reader, checkpoints: Checkpoints, since: int
+) -> tuple[list[Segment], tuple[Problem, ...]]:
     try:
-        return segments(reader, checkpoints), ()
+        return segments(reader, checkpoints, since), ()
     except LogDamaged as error:
         return [], (Problem(error.seq or 1, str(error)),)
 

@@ -20,6 +20,7 @@ from loopledger.adapters.embedding.replies import Outbox
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.view import Excerpt, excerpt
 from loopledger.adapters.sqlite.async_reader import open_async_reader
+from loopledger.anchor import Anchor
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.as_of import AsOf
 from loopledger.bisect import Bisection
@@ -280,9 +281,15 @@ class AsyncLoop:
         """Return which decisions changed what the loop answers, as `Loop.bisect` does."""
         return await self._ledger.run(self._blocking.bisect, request, expect, tell)
 
-    async def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
+    async def verify(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        since: int | Moment = 1,
+        anchors: Sequence[Anchor] = (),
+    ) -> Verification:
         """Check everything, as `Loop.verify` does; progress is told in another thread."""
-        return await self._ledger.run(self._blocking.verify, progress)
+        return await self._ledger.run(self._blocking.verify, progress, since=since, anchors=anchors)
 
     def log(
         self,

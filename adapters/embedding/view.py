@@ -11,6 +11,7 @@ from loopledger.adapters.embedding.building import EventIds, json_command
 from loopledger.adapters.embedding.moments import Moment, microseconds
 from loopledger.adapters.place import Place
 from loopledger.adapters.verifier import side_by_side
+from loopledger.anchor import Anchor
 from loopledger.answers import Decision
 from loopledger.as_of import AsOf, as_of, rank_as_of, seq_at
 from loopledger.bisect import Bisection, Bisector
@@ -216,16 +217,38 @@ class LoopView:
                 tell or (lambda _: None),
             ).find()
 
-    def verify(self, progress: Callable[[int, int], None] | None = None) -> Verification:
+    def verify(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        since: int | Moment = 1,
+        anchors: Sequence[Anchor] = (),
+    ) -> Verification:
         """Check the chain, rebuild every model version, and compute every decision again.
 
         Args:
             progress: Is told how much is done, and of how much.
+            since: Check from this event on, or from this time on (a text or a datetime); what came
+                before is taken as it is.
+            anchors: What the log is known to have held; those of other loops are passed over.
+
+        Raises:
+            NotFound: The log does not go as far.
 
         """
+        own = [anchor for anchor in anchors if anchor.loop == self.name]
         with closing(self.place.store.reader()) as reader:
+            first = since if isinstance(since, int) else reader.last_until(microseconds(since) - 1) + 1
             run = None if self.place.folder is None else side_by_side(self.place.folder)
-            found = verify(reader, self._learner, self.place.checkpoints, run=run, progress=progress)
+            found = verify(
+                reader,
+                self._learner,
+                self.place.checkpoints,
+                since=first,
+                anchors=own,
+                run=run,
+                progress=progress,
+            )
             return replace(found, loop=self.name)
 
 

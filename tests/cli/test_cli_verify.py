@@ -131,3 +131,23 @@ def test_models_of_another_engine_are_counted_and_not_called_broken(run, here, m
     said = run("verify").stdout
     assert "3 versions and 120 decisions: they need another engine" in said
     assert said.endswith("everything holds\n")
+
+
+def test_an_anchor_is_written_and_later_checked(run, data, tmp_path):
+    anchor = tmp_path / "elsewhere.jsonl"
+    for _ in range(2):
+        run("--data", data, "verify", "--anchor", anchor)
+    (line,) = anchor.read_text().splitlines()
+    noted = json.loads(line)
+    assert noted["loop"] == "news"
+    anchor.write_text(line.replace(noted["digest"], "00" * 32) + "\n")
+    said = run("--data", data, "verify", "--anchor", anchor, code=1).stdout
+    assert f"event {noted['seq']} is another than an anchor knows" in said
+    assert anchor.read_text().count("\n") == 1, "what does not hold is not noted"
+
+
+def test_since(run, data):
+    found = json.loads(run("--data", data, "verify", "news", "--since", "300", "--json").stdout)
+    assert (found[0]["since"], found[0]["holds"]) == (300, True)
+    run("--data", data, "verify", "news", "--since", "2026-01-01T00:11", "--json")
+    run("--data", data, "verify", "news", "--since", "tomorrow", code=3)
