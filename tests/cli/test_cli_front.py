@@ -20,9 +20,11 @@ COMMANDS = {name: main.get_command(CONTEXT, name) for name in main.list_commands
 def about_a_loop():
     """Return the words with which to call each command that is about one loop, but for its name."""
     for name, command in COMMANDS.items():
-        arguments = [parameter.name for parameter in command.params if isinstance(parameter, click.Argument)]
-        if arguments[:1] == ["loop"]:
-            yield pytest.param(name, ["-" for _ in arguments[1:]], id=name)
+        required = [parameter for parameter in command.params if parameter.required]
+        if required and required[0].name == "loop":
+            options = [word for one in required if one.opts[0].startswith("-") for word in (one.opts[0], "-")]
+            arguments = ["-" for one in required[1:] if not one.opts[0].startswith("-")]
+            yield pytest.param(name, [*arguments, *options], id=name)
     yield pytest.param("verify", [], id="verify")
 
 
