@@ -63,7 +63,11 @@ def test_an_imported_model(bench):
     bench.do(ImportModel(b"tiny {}", sha256(b"tiny {}").hexdigest(), "another engine"))
     (model,) = models(bench)
     assert (model.imported, model.parent, model.first, model.size) == (True, 0, None, 7)
-    assert (model.kept, model.engine, model.sha256) == (True, "another engine", sha256(b"tiny {}").hexdigest())
+    assert (model.kept, model.engine, model.sha256) == (
+        True,
+        "another engine",
+        sha256(b"tiny {}").hexdigest(),
+    )
 
 
 def test_kept_is_only_what_fits_the_log(bench):

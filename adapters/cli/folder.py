@@ -1,6 +1,6 @@
 """The data folder as commands see it."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
@@ -8,6 +8,7 @@ from typing import TypedDict
 from loopledger.adapters.embedding.directory import loop_names
 from loopledger.adapters.embedding.view import LoopView
 from loopledger.adapters.place import in_folder
+from loopledger.adapters.system_clock import SystemClock
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.errors import NotFound
 
@@ -57,3 +58,11 @@ def moment_or_seq(given: str | None) -> Asked:
     if given is None:
         return {}
     return {"seq": int(given)} if given.isdecimal() else {"time": given}
+
+
+class NoTimers(SystemClock):
+    """The machine's time; a loop that is overdue must not train by itself before it is asked to."""
+
+    def call_later(self, seconds: float, action: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002
+        """Do nothing, now and later."""
+        return lambda: None

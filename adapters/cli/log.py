@@ -1,6 +1,8 @@
 """`loopledger log`: the events of a loop."""
 
 import sys
+import time
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import get_args
@@ -14,6 +16,7 @@ from loopledger.adapters.embedding.moments import text
 from loopledger.events import AnyEvent
 from loopledger.reports import Entry
 
+_PAUSE = 0.5
 _KINDS = click.Choice([kind.__name__ for kind in get_args(AnyEvent)])
 
 
@@ -29,10 +32,13 @@ _KINDS = click.Choice([kind.__name__ for kind in get_args(AnyEvent)])
 @click.option("--event-id", help="Only events of this decision.")
 @click.option("--first", type=click.IntRange(1), default=1, help="Begin with this seq.")
 @click.option("--last", type=click.IntRange(1), help="End with this seq.")
+@click.option("--since", metavar="TIME", help="Only events of this time (ISO 8601) or later.")
+@click.option("--until", metavar="TIME", help="Only events of this time or earlier.")
 @click.option("--limit", type=click.IntRange(1), help="Print at most so many events.")
+@click.option("--follow", is_flag=True, help="Go on with what comes, until interrupted.")
 @as_json
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0913 - one for each way to choose events
     data: Path,
     loop: str,
     *,
@@ -40,14 +46,34 @@ def command(
     event_id: str | None,
     first: int,
     last: int | None,
+    since: str | None,
+    until: str | None,
     limit: int | None,
+    follow: bool,
     json_: bool,
 ) -> None:
     """Print the events of LOOP in their order; with --json, one JSON object a line."""
     with views(data, (loop,)) as (view,):
-        entries = view.log(first=first, last=last, kinds=kinds or None, event_id=event_id)
+
+        def read(first: int, since: str | None) -> Iterator[Entry]:
+            return view.log(
+                first=first, last=last, kinds=kinds or None, event_id=event_id, since=since, until=until
+            )
+
+        entries = _followed(read, first, since) if follow else read(first, since)
         for entry in islice(entries, limit and min(limit, sys.maxsize)):
             click.echo(msgspec.json.encode(entry) if json_ else _line(entry))
+
+
+def _followed(
+    read: Callable[[int, str | None], Iterator[Entry]], first: int, since: str | None
+) -> Iterator[Entry]:
+    """Yield what there is, then what comes."""
+    while True:
+        for entry in read(first, since):
+            yield entry
+            first, since = entry.seq + 1, None
+        time.sleep(_PAUSE)
 
 
 def _line(entry: Entry) -> str:

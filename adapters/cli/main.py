@@ -24,6 +24,7 @@ _COMMANDS = {
     "models": "models",
     "policies": "policies",
     "rank": "rank",
+    "rollback": "rollback",
     "status": "status",
     "train": "train",
     "verify": "verify",

@@ -1,21 +1,12 @@
 """`loopledger train`: learn what can be learned now."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from loopledger.adapters.cli.folder import names_in
+from loopledger.adapters.cli.folder import NoTimers, names_in
 from loopledger.adapters.cli.output import as_json, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
-from loopledger.adapters.system_clock import SystemClock
-
-
-class _NoTimers(SystemClock):
-    """The machine's time; a loop that is overdue must not train by itself before it is asked to."""
-
-    def call_later(self, seconds: float, action: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002
-        return lambda: None
 
 
 @click.command
@@ -25,7 +16,7 @@ class _NoTimers(SystemClock):
 def command(data: Path, loop: str, json_: bool) -> None:
     """Learn every decision of LOOP whose reward wait time has passed."""
     names_in(data, (loop,))
-    with Ledger(data, clock=_NoTimers()) as ledger, progress(f"training {loop}") as tell:
+    with Ledger(data, clock=NoTimers()) as ledger, progress(f"training {loop}") as tell:
         versions = ledger.loop(loop).train(progress=tell)
     if json_:
         print_json({"loop": loop, "versions": versions})

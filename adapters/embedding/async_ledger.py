@@ -18,7 +18,7 @@ from loopledger.adapters.embedding.ledger import Ledger, Loop
 from loopledger.adapters.embedding.moments import Moment
 from loopledger.adapters.embedding.replies import Outbox
 from loopledger.adapters.embedding.session import Session
-from loopledger.adapters.embedding.view import Excerpt, excerpt
+from loopledger.adapters.embedding.view import Excerpt, excerpt, instant
 from loopledger.adapters.sqlite.async_reader import open_async_reader
 from loopledger.anchor import Anchor
 from loopledger.answers import Decision, Receipt, SlotsDecision
@@ -298,11 +298,15 @@ class AsyncLoop:
         last: int | None = None,
         kinds: Sequence[str] | None = None,
         event_id: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
     ) -> AsyncIterator[Entry]:
         """Yield the log's events, as `Loop.log` does."""
-        return self._log(excerpt(first, last, kinds, event_id))
+        return self._log(excerpt(first, last, kinds, event_id), instant(since), instant(until))
 
-    async def _log(self, wanted: Excerpt) -> AsyncIterator[Entry]:
+    async def _log(self, wanted: Excerpt, since: int | None, until: int | None) -> AsyncIterator[Entry]:
+        if since is not None or until is not None:
+            wanted = await self._ledger.run(self._blocking.within, wanted, since, until)
         folder = self._blocking.place.folder
         if folder is None:
             for found in self._blocking.log(**wanted._asdict()):

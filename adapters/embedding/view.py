@@ -85,7 +85,7 @@ class LoopView:
                 self._learner,
                 self.place.checkpoints,
                 version=version,
-                at=None if time is None else microseconds(time),
+                at=instant(time),
                 seq=seq,
                 progress=progress,
             )
@@ -97,16 +97,37 @@ class LoopView:
         last: int | None = None,
         kinds: Sequence[str] | None = None,
         event_id: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
     ) -> Iterator[Entry]:
-        """Yield the log's events, read a page at a time: all, or those of some kinds or of one event id.
+        """Yield the log's events in their order, read a page at a time.
+
+        Args:
+            first: Begin with this seq.
+            last: End with this seq.
+            kinds: Only events of these kinds.
+            event_id: Only events of this decision.
+            since: Only events of this time or later.
+            until: Only events of this time or earlier.
 
         Raises:
             InvalidRequest: There cannot be such events.
 
         """
-        return self._log(excerpt(first, last, kinds, event_id))
+        wanted = excerpt(first, last, kinds, event_id)
+        return self._log(wanted, instant(since), instant(until))
 
-    def _log(self, wanted: "Excerpt") -> Iterator[Entry]:
+    def within(self, wanted: "Excerpt", since: int | None, until: int | None) -> "Excerpt":
+        """Return an excerpt without what lies outside two times, in microseconds since 1970."""
+        with closing(self.place.store.reader()) as reader:
+            first = wanted.first if since is None else max(wanted.first, reader.last_until(since - 1) + 1)
+            ends = [wanted.last, None if until is None else reader.last_until(until)]
+        last = min((end for end in ends if end is not None), default=None)
+        return wanted._replace(first=first, last=last)
+
+    def _log(self, wanted: "Excerpt", since: int | None, until: int | None) -> Iterator[Entry]:
+        if since is not None or until is not None:
+            wanted = self.within(wanted, since, until)
         with closing(self.place.store.reader()) as reader:
             for record in reader.records(*wanted):
                 yield entry(record)
@@ -252,10 +273,15 @@ class LoopView:
             return replace(found, loop=self.name)
 
 
+def instant(moment: Moment | None) -> int | None:
+    """Return a time in microseconds since 1970, if there is one."""
+    return None if moment is None else microseconds(moment)
+
+
 def _seq(reader: Reader, time: Moment | None, seq: int | None) -> int:
     if time is not None and seq is not None:
         raise InvalidRequest("seq", "says a moment, and so does time: give one of them")
-    return seq_at(reader, None if time is None else microseconds(time), seq)
+    return seq_at(reader, instant(time), seq)
 
 
 def _side(reader: Reader, field: str, given: object) -> Side:

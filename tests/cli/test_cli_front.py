@@ -23,7 +23,8 @@ def about_a_loop():
         required = [parameter for parameter in command.params if parameter.required]
         if required and required[0].name == "loop":
             options = [word for one in required if one.opts[0].startswith("-") for word in (one.opts[0], "-")]
-            arguments = ["-" for one in required[1:] if not one.opts[0].startswith("-")]
+            others = [one for one in required[1:] if not one.opts[0].startswith("-")]
+            arguments = ["1" if isinstance(one.type, click.IntRange) else "-" for one in others]
             yield pytest.param(name, [*arguments, *options], id=name)
     yield pytest.param("verify", [], id="verify")
 

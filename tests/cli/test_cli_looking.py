@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import loopledger
+from loopledger.adapters.embedding.moments import text
 from loopledger.adapters.sqlite.store import SqliteStore
 
 HOLDER = """
@@ -179,3 +180,28 @@ def test_a_cut_off_file_is_said_to_be_damaged(run, data):
     database.write_bytes(database.read_bytes()[:20_000])
     for command in ("status", "log", "model", "train"):
         assert "loopledger: the " in run("--data", data, command, "news", code=3).output
+
+
+def test_log_between_two_times(run, data):
+    logged = records(data)
+    first, last = logged[100].at, logged[200].at
+    since, until = (text(at) for at in (first, last))
+    said = run("--data", data, "log", "news", "--since", since, "--until", until, "--json").stdout
+    assert [event["seq"] for event in events(said)] == [one.seq for one in logged if first <= one.at <= last]
+    assert events(run("--data", data, "log", "news", "--since", "2030-01-01", "--json").stdout) == []
+    run("--data", data, "log", "news", "--since", "soon", code=3)
+
+
+def test_log_follows_what_comes(data):
+    command = [sys.executable, "-m", "loopledger.adapters.cli.main", "--data", str(data), "log", "news"]
+    script = "import sys; from loopledger.adapters.cli.main import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", script, *command[3:], "--follow", "--json", "--first", "376"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+        try:
+            assert json.loads(follower.stdout.readline())["seq"] == 376
+            with loopledger.open(data, workers=1) as ledger:
+                ledger.loop("news").rank({}, {"a": {}}, event_id="news-of-the-hour")
+            while json.loads(follower.stdout.readline())["event_id"] != "news-of-the-hour":
+                pass
+        finally:
+            follower.terminate()
