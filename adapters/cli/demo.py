@@ -86,7 +86,7 @@ def command(ctx: click.Context, passes: int, seed: int, json_: bool) -> None:
     else:
         _show(proof)
         if proof.holds:
-            click.echo(_next(data, story, proof.midway.version))
+            click.echo(_next(data, story, proof.midway.version, proof.newest.version))
     if not proof.holds:
         ctx.exit(1)
 
@@ -207,13 +207,15 @@ def _follow(numbers: Iterator[int], tell: Tell, before: int, total: int) -> None
         tell(before + number, total)
 
 
-def _next(data: Path, story: Story, version: int) -> str:
+def _next(data: Path, story: Story, version: int, newest: int) -> str:
     where = f"loopledger --data {data}"
     database = data / story.loop / "log.db"
     return f"""
 Look around:
   {where} status {story.loop}
+  {where} why {story.loop} {story.last_event_id}
   {where} log {story.loop} --event-id {story.last_event_id}
+  {where} diff {story.loop} {version} {newest}
   {where} log {story.loop} --kind PolicyChanged --kind ModelTrained
   {where} model {story.loop} --version {version} --out then.vw
   {where} verify {story.loop}
