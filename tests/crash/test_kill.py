@@ -87,7 +87,7 @@ def test_nothing_that_was_acknowledged_is_lost(tmp_path, vw, work):
 @pytest.mark.slow
 @pytest.mark.parametrize("work", ["traffic", "crowd"])
 def test_nothing_is_lost_in_many_lives(tmp_path, vw, work):
-    said = lives(tmp_path, vw, work, seed=2, count=12)
+    said = lives(tmp_path, vw, work, seed=2, count=8)
     if work == "traffic":
         assert any(what == "trained" for what, *_ in said)
 
