@@ -44,20 +44,29 @@ def test_links_within_the_project_lead_somewhere():
     assert [target for target in inside if target and not (README.parent / target).exists()] == []
 
 
-def test_the_command_lines_options_are_those_that_there_are():
+def calls():
+    """Return every call in the README's list of commands: its command, and its options."""
+    block = re.search(r"^```\n(loopledger .*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    assert block
+    for line in filter(None, block[1].splitlines()):
+        # What follows two spaces says what it does; a bar between brackets is one between options.
+        call, *_ = re.split(r"\s{2,}", line.removeprefix("loopledger [--data DIR] "))
+        for part in re.split(r" \| (?![^\[]*\])", call):
+            yield part.split()[0], re.findall(r"--[a-z-]+", part)
+
+
+def test_the_commands_and_options_in_it_are_those_that_there_are():
+    import click
     from click.testing import CliRunner
 
     from loopledger.adapters.cli.main import main
 
-    block = re.search(r"^```\n(loopledger .*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
-    assert block
-    for line in block[1].splitlines():
-        called = line.removeprefix("loopledger [--data DIR] ")
-        for part in re.split(r" \| (?![^\[]*\])", called):
-            page = CliRunner().invoke(main, [part.split()[0], "--help"]).output
-            assert page.startswith("Usage"), part
-            for option in re.findall(r"--[a-z-]+", part):
-                assert option in page, part
+    for command, options in calls():
+        page = CliRunner().invoke(main, [command, "--help"]).output
+        assert page.startswith(f"Usage: main {command}")
+        for option in options:
+            assert option in page, f"{command} has no {option}"
+    assert {command for command, _ in calls()} == set(main.list_commands(click.Context(main)))
 
 
 def test_the_names_in_it_are_those_that_there_are():
