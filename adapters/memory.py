@@ -112,6 +112,10 @@ class MemoryReader:
             counts[record.kind] = counts.get(record.kind, 0) + 1
         return counts
 
+    def faults(self, *, deep: bool) -> list[str]:  # noqa: ARG002 - the protocol's
+        """Return what is wrong with the store itself: nothing can be."""
+        return []
+
     def close(self) -> None:
         """Do nothing: the log stays where it is."""
 

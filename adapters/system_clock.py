@@ -40,14 +40,18 @@ class SystemClock:
                 if entry in self._due:
                     self._due.remove(entry)
                     heapq.heapify(self._due)
+                    self._changed.notify()
 
         return cancel
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                wait = self._due[0][0] - time.monotonic() if self._due else None
-                if wait is None or wait > 0:
+                if not self._due:
+                    self._thread = None  # the next who wants to be woken starts another
+                    return
+                wait = self._due[0][0] - time.monotonic()
+                if wait > 0:
                     self._changed.wait(wait)
                     continue
                 _, _, action = heapq.heappop(self._due)

@@ -45,9 +45,13 @@ class Checkpoints(Models, Protocol):
 class _Kept(msgspec.Struct, frozen=True):
     """A saved state, with what tells whether the file is still as it was written."""
 
+    shape: str
     sha256: str
     state: msgspec.Raw
 
+
+_SHAPE = "1"
+"""Changes when `evolve` comes to other states than before: one that was saved earlier is then left alone."""
 
 _encoder = msgspec.json.Encoder()
 _kept = msgspec.json.Decoder(_Kept)
@@ -57,7 +61,7 @@ _decoder = msgspec.json.Decoder(State)
 def save_state(checkpoints: Checkpoints, state: State) -> None:
     """Keep a state."""
     encoded = _encoder.encode(state)
-    checkpoints.save_state(_encoder.encode(_Kept(sha256(encoded).hexdigest(), msgspec.Raw(encoded))))
+    checkpoints.save_state(_encoder.encode(_Kept(_SHAPE, sha256(encoded).hexdigest(), msgspec.Raw(encoded))))
 
 
 def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
@@ -66,7 +70,7 @@ def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
     It starts from the saved state if that belongs to this log, and reads only the events since
     then that change more than the end of the log.
     """
-    state = _saved(reader, checkpoints)
+    state = saved(reader, checkpoints)
     after = state.seq if state else 0
     state = replay(reader.records(first=after + 1, kinds=CONTROL), state)
     head = reader.head()
@@ -77,13 +81,14 @@ def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
     return msgspec.structs.replace(state, seq=head.seq, at=head.at, digest=head.digest)
 
 
-def _saved(reader: Reader, checkpoints: Checkpoints) -> State | None:
-    saved = checkpoints.load_state()
-    if saved is None:
+def saved(reader: Reader, checkpoints: Checkpoints) -> State | None:
+    """Return the state that is kept, if it can be read and belongs to this log."""
+    found = checkpoints.load_state()
+    if found is None:
         return None
     try:
-        kept = _kept.decode(saved)
-        if sha256(kept.state).hexdigest() != kept.sha256:
+        kept = _kept.decode(found)
+        if kept.shape != _SHAPE or sha256(kept.state).hexdigest() != kept.sha256:
             return None
         state = _decoder.decode(kept.state)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -108,9 +108,18 @@ class PublishModel(msgspec.Struct, frozen=True):
 
 
 class ImportModel(msgspec.Struct, frozen=True):
-    """Make a model from outside a version, tried by the engine before, and publish it."""
+    """Make a model from outside a version, tried by the engine before, and publish it.
+
+    Attributes:
+        model: Its bytes.
+        policy: Under which it was tried.
+        sha256: Of the bytes, in hexadecimal digits.
+        engine: Which tried it.
+
+    """
 
     model: bytes
+    policy: LearningPolicy
     sha256: str
     engine: str
 

@@ -118,11 +118,13 @@ def build_context(
         )
     if not looks_unusual(encoded, limits, underscores):
         try:
-            _checker(limits.nesting, limits.magnitude).decode(encoded)
+            checked = _checker(limits.nesting, limits.magnitude).decode(encoded)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
         else:
-            return encoded
+            # JSON that the caller put in might close what it stands in, and begin another action.
+            if len(checked.multi) == len(ids) and len(checked.slots) == len(slots or ()):
+                return encoded
     return encode_features(_cleaned(shape, limits))
 
 
@@ -149,15 +151,23 @@ def with_tags(context: bytes, tags: Sequence[str], forced: Sequence[int] = ()) -
 def _checker(nesting: int, magnitude: float) -> msgspec.json.Decoder[Any]:
     """Return what tells quickly whether all features of a context are well-formed."""
     features: Any = list[feature_type(nesting, magnitude)]  # type: ignore[misc]
-    action = msgspec.defstruct("action", [("j", features)], gc=False)
-    slot = msgspec.defstruct("slot", [("sj", features)], gc=False)
+    own: dict[str, Any] = {"gc": False, "forbid_unknown_fields": True}
+    action = msgspec.defstruct(
+        "action", [("tag", str), ("i", Identity), ("j", features)], rename={"tag": "_tag"}, **own
+    )
+    slot = msgspec.defstruct(
+        "slot",
+        [("id", str), ("sj", features), ("offered", list[int], msgspec.field(default_factory=list))],
+        rename={"id": "_id", "offered": "_inc"},
+        **own,
+    )
     fields: list[Any] = [
         ("FromUrl", features),
         ("multi", list[action]),  # type: ignore[valid-type]
         ("slots", list[slot], msgspec.field(default_factory=list)),  # type: ignore[valid-type]
     ]
     return msgspec.json.Decoder(
-        msgspec.defstruct("context", fields, rename={"multi": "_multi", "slots": "_slots"}, gc=False)
+        msgspec.defstruct("context", fields, rename={"multi": "_multi", "slots": "_slots"}, **own)
     )
 
 

@@ -39,7 +39,7 @@ from loopledger.policy import words_of
 from loopledger.request import check_id, whole_number
 from loopledger.settings import Settings, settings_from
 from loopledger.state import State
-from loopledger.training import plan
+from loopledger.training import Step, plan
 
 
 def decide(state: State, command: Command, facts: Facts) -> Decided:
@@ -128,7 +128,7 @@ def _train(state: State, command: Train, facts: Facts) -> Decided:
         step.version != state.versions + 1
         or step.parent != state.line.newest
         or step.policy != state.effective_policy
-        or (step.first is not None and step.first <= learned)
+        or not _is_next(step, learned, facts)
     ):
         raise Conflict("the loop has changed since this training step was planned; plan it again")
     trained = ModelTrained(
@@ -150,6 +150,14 @@ def _train(state: State, command: Train, facts: Facts) -> Decided:
     if state.follows and behind is None:
         return Decided((trained, ModelPublished(version=step.version)), _receipt(facts))
     return Decided((trained,), _receipt(facts))
+
+
+def _is_next(step: Step, learned: int, facts: Facts) -> bool:
+    """Tell whether a step covers what is next to be learned, and nothing else."""
+    if step.first is None or step.last is None:
+        return True
+    span = facts.reader.span(step.policy.decision_kind, learned, step.last, step.decisions + 1)
+    return span == (step.first, step.last, step.decisions)
 
 
 def _change_settings(state: State, command: ChangeSettings) -> Decided:
@@ -187,9 +195,11 @@ def _publish(state: State, command: PublishModel, facts: Facts) -> Decided:
 
 
 def _import_model(state: State, command: ImportModel, facts: Facts) -> Decided:
+    if command.policy != state.effective_policy:
+        raise Conflict("the learning policy was changed while the model was tried; import it again")
     imported = ModelImported(
         version=state.versions + 1,
-        policy=state.effective_policy,
+        policy=command.policy,
         model=command.model,
         sha256=command.sha256,
         engine=command.engine,

@@ -26,9 +26,13 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     for name in ("tolist", "__float__"):
-        method = getattr(value, name, None)
-        if method is not None:
-            return method()
+        try:
+            method = getattr(value, name, None)
+            if method is not None:
+                return method()
+        except Exception as error:  # noqa: BLE001 - whatever a foreign class does
+            what = f"{type(value).__name__}.{name} failed with {type(error).__name__}"
+            raise InvalidRequest("features", f"must be made of JSON's types ({what})") from None
     raise InvalidRequest("features", f"must be made of JSON's types (got {type(value).__name__})")
 
 
@@ -70,6 +74,8 @@ def looks_unusual(encoded: bytes, limits: Limits, underscores: int) -> bool:
     """
     return (
         encoded.count(b'"_') != underscores
+        # An escaped name could be any name, even one that must be left out.
+        or b"\\" in encoded
         # A feature takes at least two bytes, a digit and a comma.
         or len(encoded) > 2 * limits.features
         or (not encoded.isascii() and _FOREIGN_NAMESPACE.search(encoded) is not None)

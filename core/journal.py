@@ -91,6 +91,15 @@ class Reader(Protocol):
         """Return how many events of each kind come after a seq."""
         ...
 
+    def faults(self, *, deep: bool) -> list[str]:
+        """Return what is wrong with the store itself, such as rules or indexes that were tampered with.
+
+        Args:
+            deep: Whether to read all of it.
+
+        """
+        ...
+
     def close(self) -> None:
         """Let go of the log."""
         ...

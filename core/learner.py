@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from loopledger.errors import LearnerFailed
 from loopledger.policy import LearningPolicy
 
 SlotScores = list[list[tuple[int, float]]]
@@ -50,6 +51,33 @@ class Scorer(Protocol):
     def close(self) -> None:
         """Free the model."""
         ...
+
+
+class NoScorer:
+    """Stands where a model should be that cannot be made here.
+
+    Args:
+        version: The model's.
+        reason: Why it cannot.
+
+    """
+
+    def __init__(self, version: int, reason: str) -> None:
+        self._error = (
+            f"the published model, version {version}, cannot be made here ({reason}); "
+            "publish another version, relearn under a policy, or reset the model"
+        )
+
+    def score(self, context: bytes) -> list[float]:  # noqa: ARG002 - a scorer's
+        """Say why there is no answer."""
+        raise LearnerFailed(self._error)
+
+    def score_slots(self, context: bytes) -> SlotScores:  # noqa: ARG002 - a scorer's
+        """Say why there is no answer."""
+        raise LearnerFailed(self._error)
+
+    def close(self) -> None:
+        """Nothing has to be freed."""
 
 
 class Learner(Protocol):

@@ -18,11 +18,11 @@ from loopledger.commands import Activate, Command, Rank, RankSlots, Reward
 from loopledger.decide import decide
 from loopledger.diagnostics import diagnostics
 from loopledger.draw import uniform_hash
-from loopledger.errors import NotFound
+from loopledger.errors import LearnerFailed, NotFound, ReplayMismatch
 from loopledger.events import LoopCreated
 from loopledger.facts import Answer
 from loopledger.journal import Journal, Store
-from loopledger.learner import Learner, Scorer
+from loopledger.learner import Learner, NoScorer, Scorer
 from loopledger.replay import rebuild, version_event
 from loopledger.state import State, replay
 
@@ -89,7 +89,7 @@ class Loop:
         self._journal: Journal = store.writer()
         try:
             self.state = self._recovered()
-            self._scorer = self._load(self.state.published)
+            self._scorer = self._load_or_stand_in(self.state.published)
         except BaseException:
             self._journal.close()
             raise
@@ -139,7 +139,7 @@ class Loop:
         batch = self._batch(named)
         answers: list[Answer | Exception] = []
         for command in commands:
-            batch.at = max(self._clock.now(), batch.at)
+            batch.at = max(int(self._clock.now()), batch.at)
             try:
                 decided = decide(self.state, command, batch)
                 batch.take(decided)
@@ -159,7 +159,7 @@ class Loop:
         before = self.state
         batch = self._batch()
         # No later event will be dated before this, so what is closed for a plan stays closed.
-        batch.at = self._at = max(self._clock.now(), self._at)
+        batch.at = self._at = max(int(self._clock.now()), self._at)
         try:
             decided = decide(before, prepared.command, batch)
             batch.take(decided)
@@ -236,6 +236,14 @@ class Loop:
         if state is None:
             raise NotFound("the log is empty: the loop was never created")
         return state
+
+    def _load_or_stand_in(self, version: int) -> Scorer | None:
+        """Return the published model; where it cannot be made, a loop must still open to be put right."""
+        try:
+            return self._load(version)
+        except (ReplayMismatch, LearnerFailed) as error:
+            diagnostics(loop=self.state.loop_id).error("model not made", version=version, error=str(error))
+            return NoScorer(version, str(error))
 
     def _load(self, version: int) -> Scorer | None:
         if not version:

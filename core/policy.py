@@ -154,6 +154,12 @@ def check_policy(policy: LearningPolicy) -> LearningPolicy:
     """
     if not 0 < len(policy.name) <= _LONGEST_NAME:
         raise InvalidRequest("policy.name", f"must have 1 to {_LONGEST_NAME} characters")
+    try:
+        policy.name.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(
+            "policy.name", "must be valid Unicode (it holds half a surrogate pair)"
+        ) from None
     words_of(policy.arguments)
     return policy
 
@@ -167,7 +173,7 @@ def policy_from(values: object) -> LearningPolicy:
     """
     try:
         policy = msgspec.convert(values, LearningPolicy)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise InvalidRequest("policy", f'{error}; it is {{"name": ..., "arguments": ...}}') from None
     return check_policy(policy)
 

@@ -1,7 +1,6 @@
 """Rank requests as JSON, in the form in which Personalizer's clients send them."""
 
 import msgspec
-from msgspec.structs import replace
 
 from loopledger.errors import InvalidRequest
 
@@ -43,15 +42,4 @@ def read_rank(body: object) -> JsonRank:
         raise InvalidRequest("request", str(error)) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidRequest("request", f"is not JSON: {error}") from None
-    if "\\" in body if isinstance(body, str) else b"\\" in body:
-        # An escaped name could be any name, even one that must be left out.
-        return _unescaped(read)
     return read
-
-
-def _unescaped(read: JsonRank) -> JsonRank:
-    def plain(features: msgspec.Raw) -> msgspec.Raw:
-        return msgspec.Raw(msgspec.json.encode(msgspec.json.decode(features)))
-
-    actions = [JsonAction(action.id, plain(action.features)) for action in read.actions]
-    return replace(read, actions=actions, context_features=plain(read.context_features))

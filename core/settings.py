@@ -33,7 +33,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     id_length: int = 256
     request_bytes: int = 1_048_576
     nesting: int = 4
-    features: int = 100_000
+    features: int = 20_000
     magnitude: float = 1e15
 
 
@@ -124,7 +124,7 @@ def settings_from(values: object) -> Settings:
     """
     try:
         settings = msgspec.convert(values, Settings)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise InvalidRequest("settings", f"{error}; config/default.toml shows them all") from None
     return check_settings(settings)
 

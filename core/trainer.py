@@ -106,7 +106,7 @@ class Trainer:
         policy = state.effective_policy
         self._learner.probe(policy, model)
         scorer = self._learner.scorer(policy, model)
-        command = ImportModel(model, sha256(model).hexdigest(), self._learner.engine)
+        command = ImportModel(model, policy, sha256(model).hexdigest(), self._learner.engine)
         return self._ask(Prepared(command, model, scorer))
 
     def _carry_out(self, step: Step, progress: Progress | None) -> None:

@@ -133,23 +133,27 @@ _PIECE = 20_000
 """The most events of a stretch that one segment checks."""
 
 
-def segments(reader: Reader, checkpoints: Checkpoints, since: int = 1) -> list[Segment]:
+def segments(
+    reader: Reader, checkpoints: Checkpoints, since: int = 1, until: int | None = None
+) -> list[Segment]:
     """Return how the versions and decisions of a log can be checked side by side.
 
-    A line of versions is cut behind every version whose bytes are kept and fit the log.
+    A line of versions is cut behind every version whose bytes are kept.
 
     Args:
         reader: Of the log.
         checkpoints: Where models are kept.
         since: The first event to check; versions that were made before are taken as they are.
+        until: The last event to check; by default the log's last, which may move meanwhile.
 
     """
+    until = reader.head().seq if until is None else until
     trained: dict[int, ModelTrained | ModelImported] = {}
     old: set[int] = set()
     served: list[Served] = []
     state: State | None = None
     begun = 1
-    for record in reader.records(kinds=CONTROL):
+    for record in reader.records(last=until, kinds=CONTROL):
         before = state.published if state else 0
         state = evolve(state, record)
         if state.published != before:
@@ -162,7 +166,7 @@ def segments(reader: Reader, checkpoints: Checkpoints, since: int = 1) -> list[S
                 if record.seq < since:
                     old.add(event.version)
     if state is not None:
-        served.append(Served(state.published, begun, reader.head().seq))
+        served.append(Served(state.published, begun, until))
     recent = [
         Served(stretch.version, max(stretch.first, since), stretch.last)
         for stretch in served

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from loopledger.anchor import Anchor, missing
 from loopledger.chain import Head, check, head_of
-from loopledger.checkpoints import Checkpoints
+from loopledger.checkpoints import Checkpoints, saved
 from loopledger.draw import uniform_hash
 from loopledger.errors import LogDamaged, LoopledgerError, NotFound, ReplayMismatch
 from loopledger.events import DECISIONS, ModelImported, decode
@@ -54,7 +54,7 @@ def verify(
     head = reader.head()
     if not 1 <= since <= max(head.seq, 1):
         raise NotFound(f"there is no event {since}: the log goes from 1 to {head.seq}")
-    pieces, problem = _segments(reader, checkpoints, since)
+    pieces, problem = _segments(reader, checkpoints, since, head.seq)
     total = head.seq - since + 1 + sum(piece.effort for piece in pieces)
     done = 0
 
@@ -68,7 +68,10 @@ def verify(
         for piece in pieces:
             yield check_segment(reader, learner, checkpoints, piece, advance)
 
-    findings = Findings(problems=(*problem, *missing(reader, anchors)))
+    faults = [Problem(head.seq, fault) for fault in reader.faults(deep=since == 1)]
+    findings = Findings(
+        problems=(*problem, *faults, *missing(reader, anchors), *_cached(reader, checkpoints))
+    )
     for part in (run or here)(pieces, advance):
         findings = findings.plus(part)
     chain, decisions = check_chain(reader, head, advance, since)
@@ -112,7 +115,9 @@ def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) ->
         problems.append(Problem(error.seq or seen.seq + 1, str(error)))
         return Findings(events=checked, problems=tuple(problems)), decisions
     committed = reader.committed()
-    if committed.seq > seen.seq and reader.head().seq == seen.seq:
+    if committed.seq < seen.seq:
+        problems.append(Problem(seen.seq, f"only {committed.seq} events are known to be committed"))
+    elif committed.seq > seen.seq and reader.head().seq == seen.seq:
         what = f"the log was cut off: {committed.seq} events were committed, and it ends with {seen.seq}"
         problems.append(Problem(seen.seq + 1, what))
     elif committed.seq == seen.seq and committed.digest != seen.digest:
@@ -120,6 +125,18 @@ def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) ->
     elif not head.seq:
         problems.append(Problem(1, "the log is empty: it should begin with LoopCreated"))
     return Findings(events=checked, problems=tuple(problems)), decisions
+
+
+def _cached(reader: Reader, checkpoints: Checkpoints) -> Iterator[Problem]:
+    """Yield what is wrong with the state that is kept beside the log: an opening would believe it."""
+    try:
+        kept = saved(reader, checkpoints)
+        if kept is not None and kept != state_at(reader, kept.seq):
+            yield Problem(
+                kept.seq, "the state that is kept beside the log is not the log's; delete state.json"
+            )
+    except LogDamaged as error:
+        yield Problem(error.seq or 1, str(error))
 
 
 def _halfway(reader: Reader, since: int) -> tuple[Head, Terms]:
@@ -133,6 +150,15 @@ def check_segment(
     reader: Reader, learner: Learner, checkpoints: Checkpoints, segment: Segment, advance: Advance
 ) -> Findings:
     """Rebuild a segment's versions and compute the decisions again that they made."""
+    try:
+        return _segment(reader, learner, checkpoints, segment, advance)
+    except LogDamaged as error:
+        return Findings(problems=(Problem(error.seq or 1, str(error)),))
+
+
+def _segment(
+    reader: Reader, learner: Learner, checkpoints: Checkpoints, segment: Segment, advance: Advance
+) -> Findings:
     findings = Findings()
     model: bytes | None = None
     for place, version in enumerate((segment.start, *segment.versions)):
@@ -199,10 +225,10 @@ def _unchecked(reader: Reader, segment: Segment, place: int) -> Findings:
 
 
 def _segments(
-    reader: Reader, checkpoints: Checkpoints, since: int
+    reader: Reader, checkpoints: Checkpoints, since: int, until: int
 ) -> tuple[list[Segment], tuple[Problem, ...]]:
     try:
-        return segments(reader, checkpoints, since), ()
+        return segments(reader, checkpoints, since, until), ()
     except LogDamaged as error:
         return [], (Problem(error.seq or 1, str(error)),)
 

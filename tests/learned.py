@@ -35,12 +35,15 @@ def live(loop, clock, first):
 
 
 def tamper(database, *statements):
-    """Change a log as somebody would who has the file."""
+    """Change a log as somebody would who has the file, and puts its rules back in place."""
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        for trigger in ("events_are_not_changed", "events_are_not_deleted"):
-            connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+        rules = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _ in rules:
+            connection.execute(f"DROP TRIGGER {name}")
         for statement in statements:
             connection.execute(statement)
+        for _, sql in rules:
+            connection.execute(sql)
 
 
 def seqs(database, kind):

@@ -71,7 +71,7 @@ def methods(face):
 @pytest.mark.parametrize(
     ("blocking", "asynchronous", "own"),
     [
-        (loopledger.Ledger, loopledger.AsyncLedger, {"ledger", "run"}),
+        (loopledger.Ledger, loopledger.AsyncLedger, {"ledger", "run", "run_long"}),
         (loopledger.Loop, loopledger.AsyncLoop, set()),
     ],
 )

@@ -10,7 +10,7 @@ from test_loop import learned, rank
 from loopledger.adapters.files import FileCheckpoints
 from loopledger.adapters.place import in_folder
 from loopledger.checkpoints import recover
-from loopledger.commands import ChangePolicy, ChangeSettings
+from loopledger.commands import ChangePolicy, ChangeSettings, PublishModel, ResetModel
 from loopledger.errors import LearnerFailed
 from loopledger.policy import LearningPolicy
 
@@ -123,13 +123,18 @@ def test_a_model_under_another_versions_name_is_not_taken_for_it(bench):
     assert bench.loop._scorer.model == whole
 
 
-def test_a_model_that_cannot_be_made_again_is_said_to_be_missing(bench):
+def test_a_loop_whose_model_cannot_be_made_opens_all_the_same_to_be_put_right(bench):
     shutil.rmtree(bench.place.folder / "models")
     bench.learner.broken = True
-    with pytest.raises(LearnerFailed):
-        bench.open()
+    bench.open()
+    with pytest.raises(LearnerFailed, match=r"version 2.*cannot be made here"):
+        bench.do(rank("earlier"))
+    bench.do(ResetModel())
+    assert bench.do(rank("meanwhile")).model_version == 0
+    bench.loop.close()
     bench.learner.broken = False
     bench.open()
+    bench.do(PublishModel(2))
     assert bench.do(rank("later")).model_version == 2
 
 

@@ -60,7 +60,7 @@ def test_the_one_that_answers_now_has_no_end(bench):
 
 
 def test_an_imported_model(bench):
-    bench.do(ImportModel(b"tiny {}", sha256(b"tiny {}").hexdigest(), "another engine"))
+    bench.do(ImportModel(b"tiny {}", GREEDY, sha256(b"tiny {}").hexdigest(), "another engine"))
     (model,) = models(bench)
     assert (model.imported, model.parent, model.first, model.size) == (True, 0, None, 7)
     assert (model.kept, model.engine, model.sha256) == (

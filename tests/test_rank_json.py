@@ -1,7 +1,10 @@
 import pytest
 
+from loopledger.adapters.embedding.building import EventIds, json_command
+from loopledger.clock import SimulatedClock
 from loopledger.errors import InvalidRequest
 from loopledger.rank_json import read_rank
+from loopledger.settings import Limits
 
 
 def test_the_form_of_personalizers_clients():
@@ -23,11 +26,13 @@ def test_what_may_be_left_out():
 
 
 def test_escapes_are_opened_so_that_no_name_can_hide():
-    read = read_rank(
-        b'{"actions": [{"id": "a", "features": [{"\\u005ftag": 1}]}], "contextFeatures": {"\\u0041": 1}}'
+    command = json_command(
+        Limits(),
+        EventIds(SimulatedClock()),
+        b'{"actions": [{"id": "a", "features": [{"\\u005ftag": 1}]}], "contextFeatures": {"\\u0041": 1}}',
     )
-    assert bytes(read.actions[0].features) == b'[{"_tag":1}]'
-    assert bytes(read.context_features) == b'{"A":1}'
+    assert b'"FromUrl":[{"A":1}]' in command.context
+    assert b'"j":[{}]' in command.context
 
 
 @pytest.mark.parametrize(

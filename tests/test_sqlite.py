@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import closing
 
+import learned
 import pytest
 
 from loopledger.adapters.sqlite import queries
@@ -252,23 +253,39 @@ def test_two_connections_without_any_lock_cannot_both_append(tmp_path):
 
 
 def test_a_cut_off_tail_is_found_on_opening(tmp_path):
-    with raw(filled(tmp_path)) as connection:
-        connection.execute("DROP TRIGGER events_are_not_deleted")
-        connection.execute("DELETE FROM events WHERE seq > 17")
-    connection.close()
+    learned.tamper(filled(tmp_path), "DELETE FROM events WHERE seq > 17")
     with pytest.raises(LogDamaged, match="cut off") as caught:
         SqliteStore(tmp_path).writer()
     assert caught.value.seq == 18
 
 
 def test_another_last_event_is_found_on_opening(tmp_path):
-    with raw(filled(tmp_path)) as connection:
-        connection.execute("DROP TRIGGER events_are_not_changed")
-        connection.execute("UPDATE events SET digest = zeroblob(32) WHERE seq = 20")
-    connection.close()
+    learned.tamper(filled(tmp_path), "UPDATE events SET digest = zeroblob(32) WHERE seq = 20")
     with pytest.raises(LogDamaged) as caught:
         SqliteStore(tmp_path).writer()
     assert caught.value.seq == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ("DROP TRIGGER events_come_in_order", "events_come_in_order"),
+        ("DROP INDEX by_event_id", "by_event_id"),
+        ("CREATE TRIGGER more AFTER INSERT ON events BEGIN SELECT 1; END", "more"),
+    ],
+)
+def test_rules_that_were_changed_are_found_on_opening(tmp_path, change, name):
+    with raw(filled(tmp_path)) as connection:
+        connection.execute(change)
+    connection.close()
+    with pytest.raises(LogDamaged, match=name):
+        SqliteStore(tmp_path).writer()
+
+
+def test_a_lost_record_of_the_writer_is_damage(tmp_path):
+    learned.tamper(filled(tmp_path), "DELETE FROM writer")
+    with pytest.raises(LogDamaged, match="how far it goes"):
+        SqliteStore(tmp_path).writer()
 
 
 def test_damage_anywhere_is_found_or_harmless(tmp_path):

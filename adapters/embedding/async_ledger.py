@@ -18,7 +18,7 @@ from loopledger.adapters.embedding.ledger import Ledger, Loop
 from loopledger.adapters.embedding.moments import Moment
 from loopledger.adapters.embedding.replies import Outbox
 from loopledger.adapters.embedding.session import Session
-from loopledger.adapters.embedding.view import Excerpt, excerpt, instant
+from loopledger.adapters.embedding.view import Excerpt, excerpt, instant, within
 from loopledger.adapters.sqlite.async_reader import open_async_reader
 from loopledger.anchor import Anchor
 from loopledger.answers import Decision, Receipt, SlotsDecision
@@ -65,8 +65,10 @@ class AsyncLedger:
             open_loops=open_loops,
             most_waiting=most_waiting,
         )
-        # What takes long waits in threads of its own, so that the program's default ones stay free.
+        # What takes long waits in threads of its own, so that what is short need not wait for it,
+        # and the program's default ones stay free.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="loopledger-async")
+        self._long = ThreadPoolExecutor(_THREADS, thread_name_prefix="loopledger-long")
         self._ledger: Ledger | None = None
         self._closed = False
 
@@ -102,6 +104,7 @@ class AsyncLedger:
         finally:
             self._closed = True
             self._threads.shutdown(wait=False)
+            self._long.shutdown(wait=False)
 
     @property
     def ledger(self) -> Ledger:
@@ -116,16 +119,27 @@ class AsyncLedger:
         return self._ledger
 
     async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call something that may take long, in a thread.
+        """Call something that waits for a disk or another thread, in a thread.
 
         Raises:
             LoopStopped: The ledger is closed.
 
         """
+        return await self._in(self._threads, partial(function, *args, **kwargs))
+
+    async def run_long(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call something that learns or reads a whole log, in a thread.
+
+        Raises:
+            LoopStopped: The ledger is closed.
+
+        """
+        return await self._in(self._long, partial(function, *args, **kwargs))
+
+    async def _in(self, threads: ThreadPoolExecutor, function: Callable[[], _T]) -> _T:
         if self._closed:
             raise LoopStopped("the ledger is closed")
-        running = asyncio.get_running_loop()
-        return await running.run_in_executor(self._threads, partial(function, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(threads, function)
 
     def _loop(self, loop: Loop) -> "AsyncLoop":
         return AsyncLoop(self, loop)
@@ -211,11 +225,11 @@ class AsyncLoop:
 
     async def train(self, progress: Progress | None = None) -> list[int]:
         """Learn what can be learned, as `Loop.train` does; progress is told in another thread."""
-        return await self._ledger.run(self._blocking.train, progress)
+        return await self._ledger.run_long(self._blocking.train, progress)
 
     async def publish(self, version: int) -> Receipt:
         """Let decisions use a version, as `Loop.publish` does."""
-        return await self._ledger.run(self._blocking.publish, version)
+        return await self._ledger.run_long(self._blocking.publish, version)
 
     async def reset_model(self) -> Receipt:
         """Go back to no model. What was logged stays."""
@@ -223,7 +237,7 @@ class AsyncLoop:
 
     async def import_model(self, model: bytes) -> Receipt:
         """Publish a model from outside, as `Loop.import_model` does."""
-        return await self._ledger.run(self._blocking.import_model, model)
+        return await self._ledger.run_long(self._blocking.import_model, model)
 
     async def settings(self) -> Settings:
         """Return the settings in force."""
@@ -242,7 +256,9 @@ class AsyncLoop:
         progress: Progress | None = None,
     ) -> Model:
         """Return a model version, as `Loop.model` does; progress is told in another thread."""
-        return await self._ledger.run(self._blocking.model, version, time=time, seq=seq, progress=progress)
+        return await self._ledger.run_long(
+            self._blocking.model, version, time=time, seq=seq, progress=progress
+        )
 
     async def models(self) -> list[ModelVersion]:
         """Return every model version that the loop ever had, as `Loop.models` does."""
@@ -261,25 +277,25 @@ class AsyncLoop:
         progress: Progress | None = None,
     ) -> Decision:
         """Return what the loop would have answered then, as `Loop.rank_as_of` does."""
-        return await self._ledger.run(
+        return await self._ledger.run_long(
             self._blocking.rank_as_of, request, time=time, seq=seq, progress=progress
         )
 
     async def why(self, event_id: str, progress: Progress | None = None) -> Why:
         """Return one decision's whole life, as `Loop.why` does."""
-        return await self._ledger.run(self._blocking.why, event_id, progress)
+        return await self._ledger.run_long(self._blocking.why, event_id, progress)
 
     async def diff(
         self, first: int | Moment, second: int | Moment, progress: Progress | None = None
     ) -> Difference:
         """Return what is different between two versions or moments, as `Loop.diff` does."""
-        return await self._ledger.run(self._blocking.diff, first, second, progress)
+        return await self._ledger.run_long(self._blocking.diff, first, second, progress)
 
     async def bisect(
         self, request: bytes | str, expect: str, tell: Callable[[str], None] | None = None
     ) -> Bisection:
         """Return which decisions changed what the loop answers, as `Loop.bisect` does."""
-        return await self._ledger.run(self._blocking.bisect, request, expect, tell)
+        return await self._ledger.run_long(self._blocking.bisect, request, expect, tell)
 
     async def verify(
         self,
@@ -289,7 +305,7 @@ class AsyncLoop:
         anchors: Sequence[Anchor] = (),
     ) -> Verification:
         """Check everything, as `Loop.verify` does; progress is told in another thread."""
-        return await self._ledger.run(self._blocking.verify, progress, since=since, anchors=anchors)
+        return await self._ledger.run_long(self._blocking.verify, progress, since=since, anchors=anchors)
 
     def log(
         self,
@@ -306,7 +322,7 @@ class AsyncLoop:
 
     async def _log(self, wanted: Excerpt, since: int | None, until: int | None) -> AsyncIterator[Entry]:
         if since is not None or until is not None:
-            wanted = await self._ledger.run(self._blocking.within, wanted, since, until)
+            wanted = await self._ledger.run(within, self._blocking.place, wanted, since, until)
         folder = self._blocking.place.folder
         if folder is None:
             for found in self._blocking.log(**wanted._asdict()):

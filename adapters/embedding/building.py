@@ -98,7 +98,8 @@ def _rank_command(
     excluded: Iterable[str],
     deferred: bool,
 ) -> Rank:
-    left_out = check_excluded("excluded", excluded, ids) if excluded else ()
+    nothing = isinstance(excluded, tuple) and not excluded
+    left_out = () if nothing else check_excluded("excluded", excluded, ids)
     if left_out:
         kept = [at for at, name in enumerate(ids) if name not in left_out]
         body = build_context(context, [ids[at] for at in kept], [features[at] for at in kept], limits)

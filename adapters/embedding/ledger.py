@@ -262,8 +262,10 @@ class Loop(LoopView):
             InvalidRequest: A name is unknown or a value out of its limits.
 
         """
+        before = self.settings.model_update_frequency
         settings = cast("Settings", self._ask(ChangeSettings(changes)))
-        self._session().schedule()
+        if settings.model_update_frequency != before:
+            self._session().schedule()
         return settings
 
     def train(self, progress: Progress | None = None) -> list[int]:
@@ -330,7 +332,7 @@ class Loop(LoopView):
 
 def _data_folder(folder: str | Path) -> Path:
     try:
-        place = Path(folder)
+        place = Path(folder).absolute()  # a program may go to another folder meanwhile
         place.mkdir(parents=True, exist_ok=True)
     except (OSError, TypeError, ValueError) as error:
         raise InvalidRequest("folder", f"cannot be used as a data folder: {error}") from error

@@ -64,8 +64,8 @@ class Session:
         self._timer_guard = threading.Lock()
         self._cancel: Callable[[], None] | None = None
         self._closed = False
-        overdue = clock.now() - self.state.trained_at
-        self.schedule(already_waited=max(0.0, overdue / SECOND))
+        waited = clock.now() - self.state.trained_at
+        self.schedule(already_waited=max(0.0, waited / SECOND))
 
     @property
     def state(self) -> State:

@@ -25,11 +25,14 @@ from loopledger.learner import Learner
 from loopledger.lineage import ModelVersion, lineage
 from loopledger.replay import state_at
 from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
-from loopledger.request import whole_number
+from loopledger.request import check_id, whole_number
+from loopledger.settings import Limits
 from loopledger.training import Progress
 from loopledger.verification import Verification
 from loopledger.verify import verify
 from loopledger.why import Why, why
+
+_ANY_ID = Limits(id_length=4096)  # as long as any loop may allow
 
 KINDS: tuple[str, ...] = tuple(kind.__name__ for kind in get_args(AnyEvent))
 """Every kind of event."""
@@ -117,17 +120,9 @@ class LoopView:
         wanted = excerpt(first, last, kinds, event_id)
         return self._log(wanted, instant(since), instant(until))
 
-    def within(self, wanted: "Excerpt", since: int | None, until: int | None) -> "Excerpt":
-        """Return an excerpt without what lies outside two times, in microseconds since 1970."""
-        with closing(self.place.store.reader()) as reader:
-            first = wanted.first if since is None else max(wanted.first, reader.last_until(since - 1) + 1)
-            ends = [wanted.last, None if until is None else reader.last_until(until)]
-        last = min((end for end in ends if end is not None), default=None)
-        return wanted._replace(first=first, last=last)
-
     def _log(self, wanted: "Excerpt", since: int | None, until: int | None) -> Iterator[Entry]:
         if since is not None or until is not None:
-            wanted = self.within(wanted, since, until)
+            wanted = within(self.place, wanted, since, until)
         with closing(self.place.store.reader()) as reader:
             for record in reader.records(*wanted):
                 yield entry(record)
@@ -316,10 +311,19 @@ def excerpt(first: object, last: object, kinds: object, event_id: object) -> Exc
         if isinstance(kinds, str | bytes) or not isinstance(kinds, Iterable):
             raise InvalidRequest("kinds", f"must be a list of kinds (got {type(kinds).__name__})")
         kinds = tuple(kinds)
-        if not set(KINDS).issuperset(kinds):
+        if not all(isinstance(kind, str) and kind in KINDS for kind in kinds):
             raise InvalidRequest("kinds", f"must be among {', '.join(KINDS)}")
-    if event_id is not None and not isinstance(event_id, str):
-        raise InvalidRequest("event_id", f"must be a string (got {type(event_id).__name__})")
+    if event_id is not None:
+        event_id = check_id("event_id", event_id, _ANY_ID)
     return Excerpt(
         whole_number("first", first), None if last is None else whole_number("last", last), kinds, event_id
     )
+
+
+def within(place: Place, wanted: Excerpt, since: int | None, until: int | None) -> Excerpt:
+    """Return an excerpt without what lies outside two times, in microseconds since 1970."""
+    with closing(place.store.reader()) as reader:
+        first = wanted.first if since is None else max(wanted.first, reader.last_until(since - 1) + 1)
+        ends = [wanted.last, None if until is None else reader.last_until(until)]
+    last = min((end for end in ends if end is not None), default=None)
+    return wanted._replace(first=first, last=last)

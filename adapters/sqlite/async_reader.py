@@ -1,5 +1,6 @@
 """Reading a log, for programs that must not wait: aiosqlite."""
 
+import sqlite3
 from bisect import insort
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -64,7 +65,10 @@ class AsyncSqliteReader:
         query = queries.page(kind, event_id)
         while True:
             values: dict[str, Any] = {"after": after, "last": last, "kind": kind, "event_id": event_id}
-            rows = list(await self._connection.execute_fetchall(query, values))
+            try:
+                rows = list(await self._connection.execute_fetchall(query, values))
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                raise queries.meaning(error) from error
             for row in rows:
                 yield queries.record(row)
             if len(rows) < queries.PAGE:

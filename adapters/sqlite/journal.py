@@ -10,7 +10,7 @@ from msgspec.structs import astuple
 
 from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer
 from loopledger.adapters.sqlite.lock import WriterLock
-from loopledger.adapters.sqlite.migrations import migrate
+from loopledger.adapters.sqlite.migrations import check_unchanged, migrate
 from loopledger.adapters.sqlite.reader import SqliteReader
 from loopledger.chain import Record
 from loopledger.errors import LogDamaged, LoopInUse
@@ -56,6 +56,7 @@ class SqliteJournal(SqliteReader):
         self._since_checkpoint = 0
         try:
             migrate(self._connection)
+            check_unchanged(self._connection)
             self._epoch = self._take_over()
             self._check_end()
         except BaseException:
@@ -108,8 +109,11 @@ class SqliteJournal(SqliteReader):
     def _take_over(self) -> int:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
-        epoch: int = execute("UPDATE writer SET epoch = epoch + 1 RETURNING epoch").fetchone()[0]
+        row = execute("UPDATE writer SET epoch = epoch + 1 RETURNING epoch").fetchone()
         execute("COMMIT")
+        if row is None:
+            raise LogDamaged("the log has lost its record of how far it goes")
+        epoch: int = row[0]
         return epoch
 
     def _check_end(self) -> None:

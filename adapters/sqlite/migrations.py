@@ -1,6 +1,8 @@
 """Bringing a log's schema up to date: numbered steps, each one transaction and remembered by its hash."""
 
 import sqlite3
+from contextlib import closing
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import NamedTuple
@@ -11,6 +13,9 @@ from loopledger.errors import LogDamaged
 _MIGRATIONS = """
     CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT
 """
+
+
+_SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
 
 
 class Migration(NamedTuple):
@@ -95,6 +100,36 @@ def check_schema(connection: sqlite3.Connection, steps: list[Migration]) -> int:
     if applied != [(step.number, step.sha256) for step in steps[:done]]:
         raise LogDamaged("a migration that the log went through is not the one that this release has")
     return done
+
+
+def check_unchanged(connection: sqlite3.Connection) -> None:
+    """Refuse a database whose tables, indexes or rules are not as the migrations made them.
+
+    Raises:
+        LogDamaged: Names those that are not.
+
+    """
+    changed = changed_schema(connection)
+    if changed:
+        raise LogDamaged(f"the database's schema was changed: {', '.join(changed)}")
+
+
+def changed_schema(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of tables, indexes and rules that are not as the migrations made them."""
+    try:
+        done: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        found = set(connection.execute(_SCHEMA))
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise LogDamaged(f"the file is not a readable SQLite database: {error}") from error
+    return sorted({name for name, _ in found ^ _schema(done)})
+
+
+@cache
+def _schema(done: int) -> frozenset[tuple[str, str]]:
+    """Return what the first migrations make: names with their SQL."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, migrations()[:done])
+        return frozenset(connection.execute(_SCHEMA))
 
 
 def _statements(sql: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The questions that are asked of a log, in SQL."""
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,18 @@ PAGE = 512
 
 LAST = 2**63 - 1
 """The largest number that SQLite can hold."""
+
+_NO_DAMAGE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
+"""Errors of the machine or of the moment. As our questions are always the same, any other is the file's."""
 
 _COLUMNS = "seq, at, kind, event_id, codec, CAST(body AS BLOB), digest"
 
@@ -87,3 +100,10 @@ def body(codec: int, stored: bytes, seq: int) -> bytes:
     if codec != 0:
         raise LogDamaged(f"event {seq} is stored with codec {codec}, which this release does not know", seq)
     return stored
+
+
+def meaning(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
+    """Return what an error of a question means: damage, or just what it says."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DAMAGE:
+        return error
+    return LogDamaged(f"the log's database cannot be read: {error}")

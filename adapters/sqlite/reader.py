@@ -8,23 +8,11 @@ from typing import Any
 
 from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.connection import connect_reader
-from loopledger.adapters.sqlite.migrations import check_schema, migrations
+from loopledger.adapters.sqlite.migrations import changed_schema, check_schema, migrations
 from loopledger.chain import Head, Record
 from loopledger.errors import LogDamaged
 from loopledger.events import DecisionKind
 from loopledger.journal import Outcome, Span, Traced
-
-_NO_DAMAGE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-}
-"""Errors of the machine or of the moment. As our questions are always the same, any other is the file's."""
 
 
 def open_reader(path: Path) -> "SqliteReader":
@@ -138,6 +126,14 @@ class SqliteReader:
         """Return how many events of each kind come after a seq."""
         return dict(self._all(queries.COUNTS, (after,)))
 
+    def faults(self, *, deep: bool) -> list[str]:
+        """Return what is wrong with the database: rules that were changed, indexes that lie."""
+        found = [f"the database's schema was changed: {name}" for name in changed_schema(self._connection)]
+        if deep:
+            said = self._all("PRAGMA integrity_check(10)")
+            found += [f"the database is damaged: {row[0]}" for row in said if row[0] != "ok"]
+        return found
+
     def close(self) -> None:
         """Let go of the log."""
         self._connection.close()
@@ -163,6 +159,4 @@ class SqliteReader:
         except OverflowError:
             return []  # nothing in a log has a number that SQLite cannot hold
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DAMAGE:
-                raise
-            raise LogDamaged(f"the log's database cannot be read: {error}") from error
+            raise queries.meaning(error) from error
