@@ -145,7 +145,16 @@ def describe(folder, learner):
             "SELECT body ->> 'version', body ->> 'sha256', body ->> 'engine' FROM events"
             " WHERE kind IN ('ModelTrained', 'ModelImported') ORDER BY seq"
         ).fetchall()
-    return {"status": msgspec.to_builtins(status), "versions": versions, "digests": dict(digests)}
+        answers = connection.execute(
+            "SELECT seq, event_id, coalesce(body ->> '$.probabilities', body ->> '$.slots') FROM events"
+            " WHERE kind IN ('Ranked', 'SlotsRanked') ORDER BY seq"
+        ).fetchall()
+    return {
+        "status": json.loads(msgspec.json.encode(status)),
+        "versions": versions,
+        "answers": [[seq, event_id, json.loads(answer)] for seq, event_id, answer in answers],
+        "digests": dict(digests),
+    }
 
 
 def main(folder):
