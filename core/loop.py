@@ -58,7 +58,7 @@ def create(store: Store, clock: Clock, created: LoopCreated) -> None:
     journal = store.writer()
     try:
         if journal.head().seq == 0:
-            journal.append([seal(journal.head(), clock.now(), created)])
+            journal.append([seal(journal.head(), int(clock.now()), created)])
     finally:
         journal.close()
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 
 import learned
 import pytest
@@ -106,3 +108,32 @@ def test_since_past_the_end(data):
     for since in (0, -5, 10**6):
         with pytest.raises(loopledger.NotFound, match="the log goes from 1 to"):
             verify(data, since=since)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("UPDATE writer SET seq = seq - 1", "known to be committed"),
+        ("UPDATE events SET codec = 1 WHERE seq = 100", "codec 1"),
+        ("UPDATE events SET event_id = CAST(x'ff' AS TEXT) WHERE seq = 100", "cannot be read"),
+        ("CREATE TRIGGER more AFTER INSERT ON events BEGIN SELECT 1; END", "schema was changed: more"),
+        ("DROP INDEX by_kind", "schema was changed: by_kind"),
+    ],
+)
+def test_what_a_tamperer_might_do_is_named(data, change, says):
+    learned.tamper(data / "news" / "log.db", change)
+    found = verify(data)
+    assert any(says in problem.what for problem in found.findings.problems), found.findings.problems
+
+
+def test_an_index_that_hides_an_event_is_found(data):
+    hidden = "SELECT sql FROM sqlite_schema WHERE name = 'by_event_id'"
+    database = data / "news" / "log.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        (sql,) = connection.execute(hidden).fetchone()
+        connection.execute("DROP INDEX by_event_id")
+        connection.execute("CREATE INDEX by_event_id ON events (event_id) WHERE event_id <> 'event-170'")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'by_event_id'", (sql,))
+    found = verify(data)
+    assert any("row" in problem.what for problem in found.findings.problems), found.findings.problems

@@ -12,6 +12,7 @@ from support import GREEDY, SLOTS, context_of, ranked
 
 import loopledger
 from loopledger import Settings, Slot
+from loopledger.adapters.sqlite.async_reader import open_async_reader
 from loopledger.adapters.sqlite.store import SqliteStore
 from loopledger.chain import head_of, seal
 from loopledger.events import Rewarded
@@ -436,3 +437,27 @@ async def test_threads_and_coroutines_share_a_loop(tmp_path):
         both = await asyncio.gather(asked, *(ask(loop, number) for number in range(50)))
         assert both[0] == list(both[1:])
         assert await kinds(loop) == ["LoopCreated"] + ["Ranked"] * 50
+
+
+async def test_what_is_short_need_not_wait_for_what_takes_long(tmp_path):
+    release = Event()
+    async with opened(tmp_path / "data") as (ledger, loop):
+        long = [asyncio.create_task(ledger.run_long(release.wait)) for _ in range(20)]
+        await asyncio.sleep(0)
+        assert (await asyncio.wait_for(loop.settings(), 10)).model_update_frequency == 0
+        release.set()
+        await asyncio.gather(*long)
+
+
+async def test_damage_is_named_here_too(tmp_path):
+    async with opened(tmp_path / "data") as (_, loop):
+        for number in range(200):
+            await ask(loop, number)
+    path = tmp_path / "data" / "news" / "log.db"
+    content = bytearray(path.read_bytes())
+    content[8192:] = bytes(len(content) - 8192)
+    reader = open_async_reader(path)
+    path.write_bytes(content)
+    with pytest.raises(loopledger.LogDamaged):
+        async with reader:
+            [record async for record in reader.records()]

@@ -664,3 +664,126 @@ def test_a_program_that_forgets_to_close_ends_and_loses_nothing(tmp_path):
     assert ran.stderr == ""
     with loopledger.open(tmp_path) as ledger:
         assert ledger.loop("news").rank({}, {"a": {}, "b": {}}, event_id="e").action == ran.stdout.strip()
+
+
+def test_a_policy_that_changes_while_a_model_is_tried_is_a_conflict(loop, clock, monkeypatch):
+    live(loop, clock)
+    model = loop.model().data
+    trainer = loop._session().trainer
+    scorer = trainer._learner.scorer
+
+    def meanwhile(policy, tried):
+        monkeypatch.undo()
+        loop.change_policy(OTHER)
+        return scorer(policy, tried)
+
+    monkeypatch.setattr(trainer._learner, "scorer", meanwhile)
+    with pytest.raises(loopledger.Conflict, match="import it again"):
+        loop.import_model(model)
+    assert "ModelImported" not in kinds(loop)
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        b'[{"a":1}],"Foo":{"b":[1,[2]]}',
+        b'[]},{"i":{"constant":1,"id":"x"},"j":[{"z":1}]}',
+        b'[{"\\u005flabel_cost":3}]',
+        b'[{"\\u0080":{"a":1,"b":2}}]',
+        b"[{}]]",
+        b"1,",
+    ],
+)
+def test_json_that_the_caller_puts_in_cannot_close_what_it_stands_in(loop, context):
+    import msgspec
+
+    raw = msgspec.Raw(context)
+    for features in (raw, {"x": raw}, [{"x": raw}]):
+        for given in (
+            {"context": features, "actions": ACTIONS},
+            {"context": {}, "actions": {"a": features, "b": {}}},
+        ):
+            try:
+                loop.rank(**given)
+            except loopledger.InvalidRequest:
+                continue
+            logged = bodies(loop, "Ranked")[-1]["context"]
+            assert set(logged) == {"FromUrl", "_multi"}
+            assert len(logged["_multi"]) == len(given["actions"])
+            assert b"label" not in msgspec.json.encode(logged)
+    assert loop.verify().holds
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b'{"actions":[{"id":"a","features":[{"x":1e999,"y":"\\n"}]}]}',
+        b'{"actions":[{"id":"a","features":[{"x":' + b"9" * 5000 + b',"y":"\\n"}]}]}',
+        b"\xff\xfe\\n",
+        '{"actions":[{"id":"\ud800"}]}',
+    ],
+)
+def test_json_that_nothing_can_be_made_of(loop, request_):
+    with pytest.raises(loopledger.InvalidRequest):
+        loop.rank_json(request_)
+
+
+class Hostile:
+    def __getattr__(self, name):
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda loop: loop.change_policy({"name": "\ud800", "arguments": "--cb_explore_adf"}),
+        lambda loop: loop.change_settings(reward_aggregation="\ud800"),
+        lambda loop: loop.change_settings(**{"\ud800": 1}),
+        lambda loop: list(loop.log(event_id="\ud800")),
+        lambda loop: list(loop.log(kinds=[[]])),
+        lambda loop: loop.rank({"x": Hostile()}, ACTIONS),
+    ],
+)
+def test_what_cannot_be_used_is_named(loop, call):
+    with pytest.raises(loopledger.InvalidRequest):
+        call(loop)
+
+
+def test_excluded_ids_in_an_array_of_another_library(loop):
+    numpy = pytest.importorskip("numpy")
+    decision = loop.rank({}, ACTIONS, excluded=numpy.array(["sports", "music"]))
+    assert decision.action == "politics"
+    assert loop.rank({}, ACTIONS, excluded=numpy.array([], dtype=str)).action in ACTIONS
+
+
+def test_the_data_folder_is_where_it_was_when_it_was_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with loopledger.open("data") as ledger:
+        loop = ledger.create("news", settings=QUIET)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        loop.rank({}, ACTIONS)
+        assert loop.status().counts["Ranked"] == 1
+        assert ledger.loops() == ["news"]
+
+
+def test_settings_that_stay_as_they_are_do_not_put_training_off(tmp_path, clock):
+    with loopledger.open(tmp_path / "data", clock=clock) as ledger:
+        loop = ledger.create("news", policy=GREEDY, settings=Settings(model_update_frequency=300))
+        ask(loop, 1)
+        for _ in range(10):
+            clock.advance(200)
+            loop.change_settings(model_update_frequency=300, default_reward=0.5)
+        assert loop.status().versions > 0
+
+
+class Vague(loopledger.SimulatedClock):
+    def now(self):
+        return float(super().now())
+
+
+def test_a_clock_that_tells_fractions_does_no_harm(tmp_path):
+    with loopledger.open(tmp_path / "data", clock=Vague()) as ledger:
+        ask(ledger.create("news", settings=QUIET), 1)
+    with loopledger.open(tmp_path / "data", clock=Vague()) as ledger:
+        assert ledger.loop("news").verify().holds

@@ -427,3 +427,10 @@ def test_reopening_changes_nothing(bench):
     before = bench.loop.state
     bench.reopen()
     assert bench.loop.state == before
+
+
+def test_limits_that_were_lowered_meanwhile_count(bench):
+    command = rank("e")
+    bench.do(ChangeSettings({"limits": {"actions": 2}}))
+    with pytest.raises(InvalidRequest, match=r"limits\.actions"):
+        bench.do(command)

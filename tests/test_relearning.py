@@ -4,7 +4,8 @@ import pytest
 from support import GREEDY, SLOTS, Bench, context_of
 from test_loop import learned, rank
 
-from loopledger.commands import ChangePolicy, PlanTraining, RankSlots, Reward
+from loopledger.commands import ChangePolicy, PlanTraining, RankSlots, ResetModel, Reward, Train
+from loopledger.errors import Conflict
 from loopledger.policy import LearningPolicy
 from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits, Settings
@@ -63,3 +64,20 @@ def test_what_is_still_to_be_relearned_does(bench):
     assert bench.loop.state.published == step.version + 1
     bench.do(ChangePolicy(GREEDY, relearn=True))
     assert bench.do(rank("meanwhile")).model_version == 0
+
+
+def test_a_step_that_was_planned_before_everything_is_relearned_is_planned_again(bench):
+    """With no model before and none after, only what comes next tells the two apart."""
+    learned(bench, 3)
+    bench.do(ResetModel())
+    learned_from = bench.loop.state.seq
+    for number in range(10, 13):
+        bench.do(rank(f"event-{number}"))
+    bench.clock.advance(700)
+    step = bench.do(PlanTraining())
+    assert step.first > learned_from
+    bench.do(ChangePolicy(bench.loop.state.policy, relearn=True))
+    stale = Train(step=step, sha256="", size=0, examples=3, engine="tiny 1")
+    with pytest.raises(Conflict, match="plan it again"):
+        bench.do(stale)
+    assert bench.do(PlanTraining()).first < learned_from

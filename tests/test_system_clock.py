@@ -60,3 +60,16 @@ def test_it_keeps_no_program_from_ending():
     clock.call_later(3600, print)
     (thread,) = [thread for thread in threading.enumerate() if thread is clock._thread]
     assert thread.daemon
+
+
+def test_nobody_waits_where_nothing_is_due():
+    for _ in range(3):
+        clock = SystemClock()
+        clock.call_later(3600, lambda: None)()
+        thread = clock._thread
+        if thread is not None:
+            thread.join(10)
+            assert not thread.is_alive()
+        done = threading.Event()
+        clock.call_later(0, done.set)
+        assert done.wait(10)

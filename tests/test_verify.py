@@ -7,6 +7,7 @@ from support import Bench
 from test_loop import learned, rank
 
 from loopledger.chain import Head, head_of, seal
+from loopledger.checkpoints import save_state
 from loopledger.commands import ChangePolicy, ChangeSettings, Reward
 from loopledger.events import decode
 from loopledger.policy import LearningPolicy
@@ -215,3 +216,28 @@ def test_findings_are_json(bench):
     import msgspec
 
     assert json.loads(msgspec.json.encode(verified(bench)))["findings"]["problems"] == []
+
+
+def test_a_log_that_grows_meanwhile_holds(bench):
+    learned(bench, 5)
+
+    def at_work(*_):
+        bench.do(rank(f"meanwhile-{bench.loop.state.seq}"))
+
+    assert verify(bench.place.store.reader(), bench.learner, bench.place.checkpoints, progress=at_work).holds
+
+
+def test_decisions_that_come_while_the_work_is_divided_are_left_for_the_next_time(bench):
+    learned(bench, 5)
+    head = bench.loop.state.seq
+    bench.do(rank("later"))
+    pieces = segments(bench.place.store.reader(), bench.place.checkpoints, until=head)
+    assert max(stretch.last for piece in pieces for stretch in piece.served) == head
+
+
+def test_a_state_beside_the_log_that_is_not_the_logs_is_found(bench):
+    learned(bench, 5)
+    forged = replace(bench.loop.state, settings=Settings(learning_mode="Apprentice"))
+    save_state(bench.place.checkpoints, forged)
+    found = verify(bench.place.store.reader(), bench.learner, bench.place.checkpoints)
+    assert "state.json" in found.first_problem.what

@@ -160,6 +160,6 @@ class EventIds:
 
         """
         if event_id is None:
-            millisecond = self._clock.now() // 1000
+            millisecond = int(self._clock.now()) // 1000
             return f"{millisecond:012x}{self._maker}{next(self._count) & 0xFFFFFFFF:08x}", False
         return check_id("event_id", event_id, limits), True
