@@ -51,16 +51,15 @@ def test_what_was_recorded_is_what_is_said(life):
 
 
 def test_the_number_that_decided_decides_again(life):
-    for number in range(40):
+    explored = set()
+    for number in range(16):
         (drawn,) = life.why(f"second-{number}").drawn
         likely = sorted((choice.probability for choice in drawn.choices), reverse=True)
         place, _ = sample(likely, drawn.number)
         assert drawn.choices[0].probability == likely[place]
         assert drawn.explored == (likely[place] < likely[0])
-
-
-def test_some_were_explored_and_some_were_not(life):
-    assert {life.why(f"second-{number}").drawn[0].explored for number in range(40)} == {True, False}
+        explored.add(drawn.explored)
+    assert explored == {True, False}
 
 
 def test_features_add_up_to_what_the_model_says(life):
