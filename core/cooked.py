@@ -11,7 +11,7 @@ from loopledger.events import SlotsRanked
 from loopledger.joining import Joined, Label
 
 _LABEL = (
-    '{"_label_cost":%r,"_label_probability":%r,"_label_Action":%d,"_labelIndex":%d,"a":[%d],"p":[%r],"c":'
+    '{"_label_cost":%r,"_label_probability":%s,"_label_Action":%d,"_labelIndex":%d,"a":[%d],"p":[%s],"c":'
 )
 
 
@@ -24,7 +24,7 @@ def learning_line(joined: Joined) -> bytes | None:
         return b'{"c":%b,"_outcomes":%b}\n' % (joined.context, _outcomes(decision, joined.labels))
     (label,) = joined.labels
     number = label.position + 1
-    probability = label.probability
+    probability = repr(label.probability)
     begun = _LABEL % (-label.reward, probability, number, label.position, number, probability)
     return b"%b%b}\n" % (begun.encode(), joined.context)
 
