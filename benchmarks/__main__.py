@@ -49,7 +49,7 @@ def main(parts: tuple[str, ...], out: Path, folder: Path, rounds: float) -> None
                 f"  {row.conditions}: {row.ratio:g} of {row.against} (goal: {row.goal})", style="dim"
             )
     report = {
-        "command": " ".join(["python benchmarks", *sys.argv[1:]]),
+        "command": " ".join(["python benchmarks", f"--rounds {rounds:g}", *parts]),
         "seconds": round(time.perf_counter() - begun),
         "conditions": conditions(folder),
         "rows": found,
