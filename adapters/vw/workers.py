@@ -85,13 +85,17 @@ class Worker:
             raise LearnerFailed(f"the engine learned {answer.examples} of {count} examples")
         return answer
 
-    def close(self) -> None:
-        """End the process."""
-        self._connection.close()
+    def interrupt(self) -> None:
+        """End the process; whoever waits for its answer hears of it."""
         self._process.kill()
         self._process.wait()
-        self._said.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def close(self) -> None:
+        """End the process and let go of it."""
+        self._connection.close()
+        self.interrupt()
+        self._said.close()
 
     def _feed(self, request: Fold, examples: Iterable[bytes]) -> int:
         theirs, ours = os.pipe()
@@ -208,6 +212,6 @@ class Workers:
             self._closed = True
             workers, self._idle = self._idle, []
             for worker in self._busy:
-                os.kill(worker.process, signal.SIGKILL)
+                worker.interrupt()
         for worker in workers:
             worker.close()

@@ -80,6 +80,12 @@ def test_no_models_lie_about_when_a_learning_process_dies(tmp_path, scratch):
     assert not list(scratch.iterdir())
 
 
+def test_no_models_lie_about_when_a_program_ends_while_it_learns(tmp_path, scratch):
+    with Child(CHILD, "forget_at_work", tmp_path / "data") as child:
+        assert child.end()[0] == 0
+    assert not list(scratch.glob("loopledger-worker-*"))
+
+
 def test_no_models_lie_about_when_the_loop_dies(tmp_path, scratch):
     with Child(CHILD, "idle", tmp_path / "data") as child:
         _, worker = child.line()
