@@ -97,7 +97,7 @@ def test_since_a_time(data):
     assert found.findings.events == sum(at >= learned.START + 600 * 1_000_000 for at in events)
 
 
-@pytest.mark.parametrize("seq", [20, 130, 200, 370])
+@pytest.mark.parametrize("seq", [130, 370])
 def test_since_finds_what_was_changed_after_it_and_not_before(data, seq):
     learned.tamper(data / "news" / "log.db", f"UPDATE events SET at = at - 1 WHERE seq = {seq}")
     assert verify(data, since=seq).first_problem.seq == seq
