@@ -31,7 +31,7 @@ class Decision:
         """The id of the action to show; rewards for the event id are rewards for it."""
         if self._ranked.learning_mode == "Online":
             return self._ranked.chosen
-        return self._offered()[0]
+        return self._ranked.offered[0]
 
     @property
     def ranking(self) -> list[RankedAction]:
@@ -40,7 +40,7 @@ class Decision:
         The chosen action comes first, and excluded ones stay where the caller had them with
         probability 0. Outside Online mode all stand in the caller's order.
         """
-        offered = self._offered()
+        offered = self._ranked.offered
         pairs = list(zip(self._ranked.ranked, self._ranked.probabilities, strict=True))
         if self._ranked.learning_mode != "Online":
             pairs.sort()
@@ -53,7 +53,7 @@ class Decision:
     @property
     def probability(self) -> float:
         """The probability with which `action` is chosen by the model."""
-        place = self._ranked.ranked.index(self._offered().index(self.action))
+        place = self._ranked.ranked.index(self._ranked.offered.index(self.action))
         return self._ranked.probabilities[place]
 
     @property
@@ -69,12 +69,6 @@ class Decision:
             "ranking": msgspec.to_builtins(self.ranking),
             "model_version": self.model_version,
         }
-
-    def _offered(self) -> tuple[str, ...]:
-        excluded = self._ranked.excluded
-        if not excluded:
-            return self._ranked.actions
-        return tuple(name for name in self._ranked.actions if name not in excluded)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Decision) and self.as_dict() == other.as_dict()

@@ -11,12 +11,13 @@ from loopledger.draw import uniform_hash
 from loopledger.errors import LogDamaged
 from loopledger.events import DECISIONS
 from loopledger.journal import Reader
-from loopledger.learner import Learner
+from loopledger.learner import Learner, opened
 from loopledger.policy import LearningPolicy
-from loopledger.replay import rebuild, state_at, version_event
+from loopledger.replay import state_at
 from loopledger.settings import Settings
 from loopledger.state import State
 from loopledger.training import Progress
+from loopledger.versions import Versions
 
 
 class AsOf(msgspec.Struct, frozen=True):
@@ -50,13 +51,6 @@ class AsOf(msgspec.Struct, frozen=True):
     decisions: int
     learned_decisions: int
     waiting_decisions: int
-
-
-def seq_at(reader: Reader, at: int | None = None, seq: int | None = None) -> int:
-    """Return the seq of the last event at a time or a seq; without either, of the log's end."""
-    if at is not None:
-        return reader.last_until(at)
-    return reader.head().seq if seq is None else seq
 
 
 def as_of(reader: Reader, seq: int) -> AsOf:
@@ -110,18 +104,10 @@ def rank_as_of(
         ReplayMismatch: The model of that moment cannot be made again.
 
     """
-    scorer = None
-    if state.published:
-        _, event = version_event(reader, state.published)
-        scorer = learner.scorer(
-            event.policy, rebuild(reader, learner, state.published, checkpoints, progress)
-        )
-    try:
+    scorer = Versions(reader, learner, checkpoints, progress).scorer(state.published)
+    with opened(scorer):
         batch = Batch(reader, state.head, state.at, scorer, uniform_hash(state.loop_id), learner.hash_id)
         answer = decide(state, msgspec.structs.replace(command, named=False), batch).answer
-    finally:
-        if scorer is not None:
-            scorer.close()
     if not isinstance(answer, Decision | SlotsDecision):
         raise LogDamaged("a Rank came to something else than a decision")
     return answer

@@ -10,12 +10,11 @@ from loopledger.errors import Conflict, NotFound
 from loopledger.events import ModelTrained
 from loopledger.joining import join
 from loopledger.journal import Reader
-from loopledger.learner import Learner
+from loopledger.learner import Learner, Scorer, opened
 from loopledger.lineage import lineage
-from loopledger.policy import LearningPolicy
-from loopledger.ranking import usable
-from loopledger.replay import rebuild, version_event
+from loopledger.ranking import likely
 from loopledger.training import Step, examples, step_of
+from loopledger.versions import Versions
 
 Tell = Callable[[str], None]
 """Is told what was just found out, in a sentence."""
@@ -47,30 +46,6 @@ class Bisection(msgspec.Struct, frozen=True):
     tried: int
 
 
-class Remembering:
-    """Models that remember what was rebuilt a moment ago, and keep nothing.
-
-    Args:
-        beside: What is kept beside the log.
-
-    """
-
-    def __init__(self, beside: Models) -> None:
-        self._beside = beside
-        self._last: tuple[int, bytes] | None = None
-
-    def load_model(self, version: int) -> bytes | None:
-        """Return a version's bytes, if they are at hand."""
-        if self._last is not None and self._last[0] == version:
-            return self._last[1]
-        return self._beside.load_model(version)
-
-    def remember(self, version: int, model: bytes) -> bytes:
-        """Have a version's bytes at hand until the next one's are."""
-        self._last = version, model
-        return model
-
-
 class Bisector:
     """Looks for the change in a loop's answer to one context.
 
@@ -99,7 +74,8 @@ class Bisector:
             raise NotFound(f"the request has no action {expected!r}")
         self._reader = reader
         self._learner = learner
-        self._checkpoints = Remembering(checkpoints)
+        self._checkpoints = checkpoints
+        self._versions = Versions(reader, learner, checkpoints)
         self._context = context
         self._actions = actions
         self._expected = expected
@@ -139,7 +115,7 @@ class Bisector:
             raise NotFound("no model was ever published: every action had the same probability")
         line = [max(published, key=lambda model: model.served[-1].first).version]
         while True:
-            _, event = version_event(self._reader, line[-1])
+            event = self._versions.event(line[-1])
             if event.policy.multi_slot:
                 raise Conflict("models that decide several slots cannot be searched yet")
             if not isinstance(event, ModelTrained) or not event.parent:
@@ -165,24 +141,24 @@ class Bisector:
 
     def _within(self, before: int, version: int) -> Bisection:
         """Return which decisions of a version's step made the difference."""
-        _, event = version_event(self._reader, version)
+        event = self._versions.event(version)
         if not isinstance(event, ModelTrained) or event.first is None:
             return self._found(before, version, self._best_of(version), [])
         step = step_of(event)
-        parent = self._rebuilt(event.parent) if event.parent else None
+        parent = self._versions.model(event.parent)
         learned = self._learned(step)
         low, high = 0, len(learned)
-        if self._best(step.policy, self._cut(step, parent, 0)) != self._expected:
+        if self._best_with(step, parent, 0) != self._expected:
             # The policy's own change is enough; no decision is to blame.
             return self._found(before, version, self._best_of(version), [])
         while high - low > 1:
             middle = (low + high) // 2
-            if self._best(step.policy, self._cut(step, parent, middle)) == self._expected:
+            if self._best_with(step, parent, middle) == self._expected:
                 low = middle
             else:
                 high = middle
             self._tell(f"between decisions {learned[low][0]:,} and {learned[high - 1][0]:,}")
-        instead = self._best(step.policy, self._cut(step, parent, high))
+        instead = self._best_with(step, parent, high)
         return self._found(before, version, instead, learned[low:high])
 
     def _found(self, before: int, version: int, instead: str, guilty: list[tuple[int, str]]) -> Bisection:
@@ -204,25 +180,20 @@ class Bisector:
         traced = self._reader.traced(step.policy.decision_kind, step.first, step.last)
         return [(one.seq, one.event_id) for one in traced if join(one).skipped is None]
 
-    def _cut(self, step: Step, parent: bytes | None, count: int) -> bytes:
-        """Return what a step would have made of only so many of its examples."""
-        return self._learner.fold(step.policy, parent, islice(examples(self._reader, step), count)).model
+    def _best_with(self, step: Step, parent: bytes | None, count: int) -> str:
+        """Return the answer of what a step would have made of only so many of its examples."""
+        lines = islice(examples(self._reader, step), count)
+        model = self._learner.fold(step.policy, parent, lines).model
+        return self._asked(self._learner.scorer(step.policy, model))
 
     def _best_of(self, version: int) -> str:
-        _, event = version_event(self._reader, version)
-        best = self._best(event.policy, self._rebuilt(version))
+        best = self._asked(self._versions.scorer(version))
         self._tell(f"version {version} answers {best}")
         return best
 
-    def _rebuilt(self, version: int) -> bytes:
-        model = rebuild(self._reader, self._learner, version, self._checkpoints)
-        return self._checkpoints.remember(version, model)
-
-    def _best(self, policy: LearningPolicy, model: bytes) -> str:
+    def _asked(self, scorer: Scorer | None) -> str:
+        """Return the action that a model finds the most probable, and close it."""
         self._tried += 1
-        scorer = self._learner.scorer(policy, model)
-        try:
-            answer = usable(scorer.score(self._context), len(self._actions), 0.0)
-        finally:
-            scorer.close()
+        with opened(scorer):
+            answer = likely(scorer, self._context, len(self._actions), 0.0)
         return self._actions[answer.index(max(answer))]

@@ -10,7 +10,7 @@ from loopledger.errors import Conflict, InvalidRequest
 from loopledger.events import Ranked, SlotRanking, SlotsRanked, decode
 from loopledger.facts import Decided, Facts
 from loopledger.ranking import rank_actions
-from loopledger.settings import Settings
+from loopledger.request import check_count
 from loopledger.slots import rank_all_slots
 from loopledger.state import State
 
@@ -24,7 +24,7 @@ def rank(state: State, command: Rank, facts: Facts) -> Decided:
     if state.policy.multi_slot:
         raise InvalidRequest("rank", "this loop's learning policy decides several slots: use rank_slots")
     settings = state.settings
-    _check_count(command, settings)
+    check_count(command.actions, settings.limits)  # which may have changed since it was made
     ranking = rank_actions(
         facts.scorer,
         command.context,
@@ -53,15 +53,6 @@ def rank(state: State, command: Rank, facts: Facts) -> Decided:
     return Decided((ranked,), Decision(command.event_id, ranked), command.event_id)
 
 
-def _check_count(command: Rank | RankSlots, settings: Settings) -> None:
-    """Look once more: the limits may have changed since the command was made."""
-    if len(command.actions) > settings.limits.actions:
-        raise InvalidRequest(
-            "actions",
-            f"must be 1 to {settings.limits.actions}, as limits.actions says (got {len(command.actions)})",
-        )
-
-
 def _ranked_before(command: Rank, recorded: Record) -> Decided:
     ranked = decode(recorded.body, recorded.seq)
     if not (
@@ -84,7 +75,7 @@ def rank_slots(state: State, command: RankSlots, facts: Facts) -> Decided:
     if not state.policy.multi_slot:
         raise InvalidRequest("rank_slots", "this loop's learning policy decides one action: use rank")
     settings = state.settings
-    _check_count(command, settings)
+    check_count(command.actions, settings.limits)  # which may have changed since it was made
     rankings = rank_all_slots(
         facts.scorer,
         command.context,

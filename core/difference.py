@@ -9,12 +9,13 @@ from loopledger.checkpoints import Models
 from loopledger.errors import Conflict
 from loopledger.events import Ranked, decode
 from loopledger.journal import Reader
-from loopledger.learner import Learner, Weight
+from loopledger.learner import Learner, Scorer, Weight, opened
 from loopledger.policy import LearningPolicy
-from loopledger.ranking import even, usable
-from loopledger.replay import rebuild, state_at, version_event
+from loopledger.ranking import likely
+from loopledger.replay import state_at, version_event
 from loopledger.settings import Settings
 from loopledger.training import Progress
+from loopledger.versions import Versions
 
 CONTEXTS = 200
 """How many of the loop's most recent decisions both sides are asked about."""
@@ -128,24 +129,20 @@ def difference(
     if first.policy.multi_slot or second.policy.multi_slot:
         raise Conflict("models that decide several slots cannot be compared yet")
     recent = _recent(reader)
-    models = [
-        rebuild(reader, learner, side.version, checkpoints, progress) if side.version else None
-        for side in (first, second)
-    ]
-    answers = [
-        _answers(learner, side, model, recent) for side, model in zip((first, second), models, strict=True)
-    ]
+    versions = Versions(reader, learner, checkpoints, progress)
+    contexts = [bytes(ranked.context) for _, ranked in recent[-_EXPLAINED:]]
+    answers: list[list[list[float]]] = []
+    weights: list[dict[str, Weight]] = []
+    for side in (first, second):
+        answers.append(_answers(versions.scorer(side.version), side, recent))
+        weights.append(_weights(learner, side, versions.model(side.version), contexts))
     moves = [
         ProbabilityMove(event_id, name, one[at], other[at])
         for (event_id, ranked), one, other in zip(recent, *answers, strict=True)
-        for at, name in enumerate(_offered(ranked))
+        for at, name in enumerate(ranked.offered)
     ]
     moves.sort(key=lambda move: -abs(move.second - move.first))
     others = sum(_best(one) != _best(other) for one, other in zip(*answers, strict=True))
-    contexts = [bytes(ranked.context) for _, ranked in recent[-_EXPLAINED:]]
-    weights = [
-        _weights(learner, side, model, contexts) for side, model in zip((first, second), models, strict=True)
-    ]
     return Difference(
         first=first,
         second=second,
@@ -170,25 +167,10 @@ def _recent(reader: Reader) -> list[tuple[str, Ranked]]:
     return [(event_id, event) for event_id, event in decoded if isinstance(event, Ranked)]
 
 
-def _offered(ranked: Ranked) -> list[str]:
-    return [name for name in ranked.actions if name not in ranked.excluded]
-
-
-def _answers(
-    learner: Learner, side: Side, model: bytes | None, recent: Sequence[tuple[str, Ranked]]
-) -> list[list[float]]:
-    counts = [len(ranked.ranked) for _, ranked in recent]
-    if model is None:
-        return [even(count) for count in counts]
-    scorer = learner.scorer(side.policy, model)
+def _answers(scorer: Scorer | None, side: Side, recent: Sequence[tuple[str, Ranked]]) -> list[list[float]]:
     least = side.settings.minimum_probability
-    try:
-        return [
-            usable(scorer.score(bytes(ranked.context)), count, least)
-            for (_, ranked), count in zip(recent, counts, strict=True)
-        ]
-    finally:
-        scorer.close()
+    with opened(scorer):
+        return [likely(scorer, bytes(ranked.context), len(ranked.ranked), least) for _, ranked in recent]
 
 
 def _best(probabilities: Sequence[float]) -> int:

@@ -82,6 +82,13 @@ class Ranked(Decision, frozen=True):
     chosen: str
     context: msgspec.Raw
 
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The action ids that the model was offered, by their positions in the context."""
+        if not self.excluded:
+            return self.actions
+        return tuple([name for name in self.actions if name not in self.excluded])
+
 
 class SlotRanking(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one slot of a multi-slot decision got.

@@ -1,6 +1,7 @@
 """What the loop needs of a learning engine; `adapters/vw` fulfils it with VowpalWabbit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from loopledger.errors import LearnerFailed
@@ -51,6 +52,16 @@ class Scorer(Protocol):
     def close(self) -> None:
         """Free the model."""
         ...
+
+
+@contextmanager
+def opened(scorer: Scorer | None) -> Generator[None]:
+    """Close a scorer, if there is one, when it was asked."""
+    try:
+        yield
+    finally:
+        if scorer is not None:
+            scorer.close()
 
 
 class NoScorer:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from loopledger.errors import InvalidRequest
+from loopledger.request import check_unicode
 
 Words = tuple[tuple[str, str | None], ...]
 
@@ -154,12 +155,7 @@ def check_policy(policy: LearningPolicy) -> LearningPolicy:
     """
     if not 0 < len(policy.name) <= _LONGEST_NAME:
         raise InvalidRequest("policy.name", f"must have 1 to {_LONGEST_NAME} characters")
-    try:
-        policy.name.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequest(
-            "policy.name", "must be valid Unicode (it holds half a surrogate pair)"
-        ) from None
+    check_unicode("policy.name", policy.name)
     words_of(policy.arguments)
     return policy
 

@@ -46,15 +46,21 @@ def rank_actions(
         LearnerFailed: The model does not answer for these actions.
 
     """
-    if scorer is None:
-        order, probabilities = list(range(count)), even(count)
-    else:
-        answer = usable(scorer.score(context), count, minimum_probability)
-        order, probabilities = order_by_probability(answer)
+    order, probabilities = order_by_probability(likely(scorer, context, count, minimum_probability))
     chosen, probabilities = sample(probabilities, number)
     if mode == "LoggingOnly":
         return _as_sent(order, probabilities)
     return front(order, probabilities, chosen)
+
+
+def likely(scorer: Scorer | None, context: bytes, count: int, minimum_probability: float) -> list[float]:
+    """Return each action's probability before anything is drawn, in the order of the context.
+
+    The arguments and errors are those of `rank_actions`.
+    """
+    if scorer is None:
+        return even(count)
+    return usable(scorer.score(context), count, minimum_probability)
 
 
 def even(count: int) -> list[float]:

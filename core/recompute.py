@@ -74,8 +74,7 @@ def again(record: Record, scorer: Scorer | None, loop_seed: int) -> bool:
             event.minimum_probability,
             event.learning_mode,
         )
-        offered = [name for name in event.actions if name not in event.excluded]
-        return (ranking.ranked, ranking.probabilities, offered[ranking.ranked[0]]) == (
+        return (ranking.ranked, ranking.probabilities, event.offered[ranking.ranked[0]]) == (
             event.ranked,
             event.probabilities,
             event.chosen,

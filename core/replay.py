@@ -47,6 +47,27 @@ def state_at(reader: Reader, seq: int) -> State:
     return replace(state, seq=record.seq, at=record.at, digest=record.digest)
 
 
+def seq_at(reader: Reader, at: int | None = None, seq: int | None = None) -> int:
+    """Return the seq that is meant: the last event at a time, or itself; without either, the log's end.
+
+    Args:
+        reader: Of the log.
+        at: A time, UTC in microseconds since 1970.
+        seq: A place in the log.
+
+    Raises:
+        NotFound: The loop did not exist at that time.
+        InvalidRequest: The seq is no whole number.
+
+    """
+    if at is not None:
+        last = reader.last_until(at)
+        if not last:
+            raise NotFound("the loop was made only after that time")
+        return last
+    return reader.head().seq if seq is None else whole_number("seq", seq)
+
+
 def version_as_of(
     reader: Reader, *, version: int | None = None, at: int | None = None, seq: int | None = None
 ) -> int:
@@ -67,13 +88,7 @@ def version_as_of(
         version = whole_number("version", version)
         version_event(reader, version)
         return version
-    if at is not None:
-        seq = reader.last_until(at)
-        if not seq:
-            raise NotFound("the loop was made only after that time")
-    elif seq is not None:
-        seq = whole_number("seq", seq)
-    published = state_at(reader, reader.head().seq if seq is None else seq).published
+    published = state_at(reader, seq_at(reader, at, seq)).published
     if not published:
         raise NotFound("no model was published at that moment: every action had the same probability")
     return published

@@ -111,12 +111,22 @@ def check_actions(ids: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
         InvalidRequest: There are none or too many, or one of them cannot be used.
 
     """
-    if not 0 < len(ids) <= limits.actions:
-        raise InvalidRequest(
-            "actions", f"must be 1 to {limits.actions}, as limits.actions says (got {len(ids)})"
-        )
+    check_count(ids, limits)
     check_ids("actions[{}].id", ids, limits)
     return ids if {*map(type, ids)} == {str} else tuple(map(_plain, ids))
+
+
+def check_count(actions: Sequence[object], limits: Limits) -> None:
+    """Refuse no actions, or too many.
+
+    Raises:
+        InvalidRequest: Says how many may be.
+
+    """
+    if not 0 < len(actions) <= limits.actions:
+        raise InvalidRequest(
+            "actions", f"must be 1 to {limits.actions}, as limits.actions says (got {len(actions)})"
+        )
 
 
 def check_ids(field: str, ids: Sequence[object], limits: Limits) -> None:
@@ -232,11 +242,21 @@ def _read(shape: type[_Shape], field: str, value: object) -> _Shape:
     )
 
 
-def _check_characters(field: str, value: str) -> None:
+def check_unicode(field: str, value: str) -> None:
+    """Refuse a string that no file can hold.
+
+    Raises:
+        InvalidRequest: It holds half a surrogate pair.
+
+    """
     try:
         value.encode()
     except UnicodeEncodeError:
         raise InvalidRequest(field, "must be valid Unicode (it holds half a surrogate pair)") from None
+
+
+def _check_characters(field: str, value: str) -> None:
+    check_unicode(field, value)
     if any(ord(character) < 32 or ord(character) == 127 for character in value):  # noqa: PLR2004 - ASCII
         raise InvalidRequest(field, "must not hold control characters")
 

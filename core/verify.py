@@ -15,7 +15,7 @@ from loopledger.draw import uniform_hash
 from loopledger.errors import LogDamaged, LoopledgerError, NotFound, ReplayMismatch
 from loopledger.events import DECISIONS, ModelImported, decode
 from loopledger.journal import Reader
-from loopledger.learner import Learner, Scorer
+from loopledger.learner import Learner, Scorer, opened
 from loopledger.recompute import REPORT_EVERY, Advance, recompute
 from loopledger.replay import Version, rebuild, state_at, version_event
 from loopledger.terms import Terms
@@ -249,8 +249,5 @@ def _decisions(
     if created is None or created.event_id is not None:
         return Findings(problems=(Problem(1, "event 1 is missing"),))
     loop_id = getattr(decode(created.body, 1), "loop_id", "")
-    try:
+    with opened(scorer):
         return recompute(reader, scorer, stretches, uniform_hash(loop_id), advance, foreign=foreign)
-    finally:
-        if scorer is not None:
-            scorer.close()

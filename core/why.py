@@ -10,13 +10,14 @@ from loopledger.errors import NotFound
 from loopledger.events import ModelTrained, Ranked, Rewarded, SlotsRanked, decode
 from loopledger.joining import Joined, Label, join
 from loopledger.journal import Outcome, Reader, Traced
-from loopledger.learner import Learner, Scorer, Weight
+from loopledger.learner import Learner, Scorer, Weight, opened
 from loopledger.policy import LearningPolicy
-from loopledger.ranking import even, usable
+from loopledger.ranking import likely
 from loopledger.recompute import again
-from loopledger.replay import rebuild, state_at, version_event
+from loopledger.replay import state_at
 from loopledger.state import State
 from loopledger.training import Progress
+from loopledger.versions import Versions
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -170,19 +171,17 @@ def why(
     (traced,) = reader.traced(decision.kind, record.seq, record.seq)  # type: ignore[arg-type]
     joined = join(traced)
     learned_in = _learned_in(reader, record.seq, decision.kind)
-    models = _Versions(reader, learner, checkpoints, progress)
-    model = models.get(decision.model_version)
-    policy = models.policy(decision.model_version) or then.effective_policy
+    versions = Versions(reader, learner, checkpoints, progress)
+    asked = decision.model_version
+    made = versions.event(asked) if asked else None
+    policy = made.policy if made else then.effective_policy
     weights: list[list[Weight]] = []
-    if isinstance(decision, Ranked) and decision.model_version:
-        (weights,) = learner.explain(policy, model, [bytes(decision.context)])
-    with_model = models.scorer(decision.model_version)
-    try:
-        same: bool | None = again(record, with_model, uniform_hash(then.loop_id))
-    finally:
-        if with_model is not None:
-            with_model.close()
-    if not same and models.foreign(decision.model_version):
+    if isinstance(decision, Ranked) and made:
+        (weights,) = learner.explain(policy, versions.model(asked), [bytes(decision.context)])
+    scorer = versions.scorer(asked)
+    with opened(scorer):
+        same: bool | None = again(record, scorer, uniform_hash(then.loop_id))
+    if not same and made and made.engine != learner.engine:
         same = None
     return Why(
         loop=then.loop_id,
@@ -201,35 +200,8 @@ def why(
         labels=joined.labels,
         skipped=joined.skipped,
         learned_in=learned_in,
-        later=_later(decision, models, learned_in, reader) if isinstance(decision, Ranked) else (),
+        later=_later(decision, versions, learned_in, reader) if isinstance(decision, Ranked) else (),
     )
-
-
-class _Versions:
-    """Models of a log by their version."""
-
-    def __init__(
-        self, reader: Reader, learner: Learner, checkpoints: Models, progress: Progress | None
-    ) -> None:
-        self._reader = reader
-        self._learner = learner
-        self._checkpoints = checkpoints
-        self._progress = progress
-
-    def get(self, version: int) -> bytes | None:
-        if not version:
-            return None
-        return rebuild(self._reader, self._learner, version, self._checkpoints, self._progress)
-
-    def policy(self, version: int) -> LearningPolicy | None:
-        return version_event(self._reader, version)[1].policy if version else None
-
-    def foreign(self, version: int) -> bool:
-        return bool(version) and version_event(self._reader, version)[1].engine != self._learner.engine
-
-    def scorer(self, version: int) -> Scorer | None:
-        model, policy = self.get(version), self.policy(version)
-        return None if model is None or policy is None else self._learner.scorer(policy, model)
 
 
 def _drawn(
@@ -237,7 +209,7 @@ def _drawn(
 ) -> tuple[Drawn, ...]:
     online = decision.learning_mode == "Online"
     if isinstance(decision, Ranked):
-        offered = [name for name in decision.actions if name not in decision.excluded]
+        offered = decision.offered
         number = uniform(uniform_hash(event_id) + uniform_hash(then.loop_id))
         explained = [
             Choice(offered[position], probability, _most_first(weights[position] if weights else ()))
@@ -296,7 +268,7 @@ def _learned_in(reader: Reader, seq: int, kind: str) -> tuple[int, ...]:
 
 
 def _later(
-    decision: Ranked, models: _Versions, learned_in: Sequence[int], reader: Reader
+    decision: Ranked, versions: Versions, learned_in: Sequence[int], reader: Reader
 ) -> tuple[Later, ...]:
     now = state_at(reader, reader.head().seq)
     wanted: dict[int, str] = {}
@@ -306,20 +278,15 @@ def _later(
         both = wanted.get(now.published)
         wanted[now.published] = f"{both}, answers now" if both else "answers now"
     wanted.pop(decision.model_version, None)
-    found: list[Later] = []
-    for version, what in wanted.items():
-        policy = models.policy(version)
-        if policy is not None and not policy.multi_slot:
-            found.append(Later(version, what, _answer(decision, models.scorer(version))))
-    return tuple(found)
+    return tuple(
+        Later(version, what, _answer(decision, versions.scorer(version)))
+        for version, what in wanted.items()
+        if not versions.event(version).policy.multi_slot
+    )
 
 
 def _answer(decision: Ranked, scorer: Scorer | None) -> tuple[float, ...]:
-    count = len(decision.ranked)
-    if scorer is None:
-        return tuple(even(count))
-    try:
-        answer = usable(scorer.score(bytes(decision.context)), count, decision.minimum_probability)
-    finally:
-        scorer.close()
+    count, least = len(decision.ranked), decision.minimum_probability
+    with opened(scorer):
+        answer = likely(scorer, bytes(decision.context), count, least)
     return tuple(answer[position] for position in decision.ranked)

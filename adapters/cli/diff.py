@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from loopledger.adapters.cli.folder import views
+from loopledger.adapters.cli.folder import number_or_text, views
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, print_table, progress
 from loopledger.adapters.embedding.moments import text
 from loopledger.difference import Side
@@ -24,7 +24,7 @@ def command(data: Path, loop: str, *, first: str, second: str, most: int, json_:
     the loop's own most recent contexts.
     """
     with views(data, (loop,)) as (view,), progress("rebuilding") as tell:
-        found = view.diff(_given(first), _given(second), tell)
+        found = view.diff(number_or_text(first), number_or_text(second), tell)
     if json_:
         print_json(found)
         return
@@ -52,10 +52,6 @@ def command(data: Path, loop: str, *, first: str, second: str, most: int, json_:
             ("feature", "A", "B"),
             [(move.feature, f"{move.first:+.6f}", f"{move.second:+.6f}") for move in found.weights[:most]],
         )
-
-
-def _given(text_: str) -> int | str:
-    return int(text_) if text_.isdecimal() else text_
 
 
 def _described(side: Side) -> str:

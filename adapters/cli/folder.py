@@ -57,7 +57,13 @@ def moment_or_seq(given: str | None) -> Asked:
     """Return a moment that is given as a time or as a seq; none is now."""
     if given is None:
         return {}
-    return {"seq": int(given)} if given.isdecimal() else {"time": given}
+    moment = number_or_text(given)
+    return {"seq": moment} if isinstance(moment, int) else {"time": moment}
+
+
+def number_or_text(given: str) -> int | str:
+    """Return a number where only digits are given, and the text as it is where not."""
+    return int(given) if given.isdecimal() else given
 
 
 class NoTimers(SystemClock):

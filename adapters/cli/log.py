@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import get_args
 
 import click
 import msgspec
@@ -13,11 +12,10 @@ import msgspec
 from loopledger.adapters.cli.folder import views
 from loopledger.adapters.cli.output import as_json
 from loopledger.adapters.embedding.moments import text
-from loopledger.events import AnyEvent
+from loopledger.adapters.embedding.view import KINDS
 from loopledger.reports import Entry
 
 _PAUSE = 0.5
-_KINDS = click.Choice([kind.__name__ for kind in get_args(AnyEvent)])
 
 
 @click.command
@@ -25,7 +23,7 @@ _KINDS = click.Choice([kind.__name__ for kind in get_args(AnyEvent)])
 @click.option(
     "--kind",
     "kinds",
-    type=_KINDS,
+    type=click.Choice(KINDS),
     multiple=True,
     help="Only events of this kind; may be given several times.",
 )

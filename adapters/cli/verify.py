@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from loopledger.adapters.cli.folder import views
+from loopledger.adapters.cli.folder import number_or_text, views
 from loopledger.adapters.cli.output import Tell, as_json, print_facts, print_json, progress
 from loopledger.adapters.embedding.moments import text
 from loopledger.adapters.embedding.view import LoopView
@@ -43,7 +43,7 @@ def command(
     known = (
         read_anchors(anchor_file.read_bytes().splitlines()) if anchor_file and anchor_file.exists() else []
     )
-    begin: str | int = int(since) if since is not None and since.isdecimal() else since or 1
+    begin = 1 if not since else number_or_text(since)
     found: list[Verification] = []
     with views(data, loops) as selected:
         for view in selected:

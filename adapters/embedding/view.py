@@ -13,7 +13,7 @@ from loopledger.adapters.place import Place
 from loopledger.adapters.verifier import side_by_side
 from loopledger.anchor import Anchor
 from loopledger.answers import Decision
-from loopledger.as_of import AsOf, as_of, rank_as_of, seq_at
+from loopledger.as_of import AsOf, as_of, rank_as_of
 from loopledger.bisect import Bisection, Bisector
 from loopledger.checkpoints import recover
 from loopledger.clock import SimulatedClock
@@ -23,7 +23,7 @@ from loopledger.events import AnyEvent
 from loopledger.journal import Reader
 from loopledger.learner import Learner
 from loopledger.lineage import ModelVersion, lineage
-from loopledger.replay import state_at
+from loopledger.replay import seq_at, state_at
 from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
 from loopledger.request import check_id, whole_number
 from loopledger.settings import Limits
