@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from loopledger.adapters.embedding.ledger import Loop
+from loopledger.adapters.embedding.loop import Loop
 from loopledger.clock import SimulatedClock
 
 SECONDS_APART = 2.0

@@ -72,7 +72,7 @@ def methods(face):
 @pytest.mark.parametrize(
     ("blocking", "asynchronous", "own"),
     [
-        (loopledger.Ledger, loopledger.AsyncLedger, {"ledger", "run", "run_long"}),
+        (loopledger.Ledger, loopledger.AsyncLedger, {"ledger"}),
         (loopledger.Loop, loopledger.AsyncLoop, set()),
     ],
 )
@@ -389,7 +389,7 @@ async def test_a_folder_that_cannot_be_opened(tmp_path):
     ledger = loopledger.open_async(tmp_path / "file")
     with pytest.raises(loopledger.InvalidRequest, match="folder"):
         await ledger.__aenter__()
-    assert ledger._threads._shutdown
+    assert ledger._threads._closed
 
 
 async def test_loops_that_were_closed_for_others_are_opened_again(tmp_path):
@@ -442,7 +442,7 @@ async def test_threads_and_coroutines_share_a_loop(tmp_path):
 async def test_what_is_short_need_not_wait_for_what_takes_long(tmp_path):
     release = Event()
     async with opened(tmp_path / "data") as (ledger, loop):
-        long = [asyncio.create_task(ledger.run_long(release.wait)) for _ in range(20)]
+        long = [asyncio.create_task(ledger._threads.run_long(release.wait)) for _ in range(20)]
         await asyncio.sleep(0)
         assert (await asyncio.wait_for(loop.settings(), 10)).model_update_frequency == 0
         release.set()

@@ -39,3 +39,8 @@ def microseconds(moment: Moment) -> int:
 def text(at: int) -> str:
     """Return a time as ISO 8601 text in UTC."""
     return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def instant(moment: Moment | None) -> int | None:
+    """Return a time in microseconds since 1970, if there is one."""
+    return None if moment is None else microseconds(moment)

@@ -1,14 +1,14 @@
 """Looking at a loop without writing to it; it may be open elsewhere meanwhile."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import NamedTuple, get_args
 
 from msgspec.structs import replace
 
 from loopledger.adapters.embedding.building import EventIds, json_command
-from loopledger.adapters.embedding.moments import Moment, microseconds
+from loopledger.adapters.embedding.excerpt import Excerpt, excerpt, within
+from loopledger.adapters.embedding.moments import Moment, instant, microseconds
 from loopledger.adapters.place import Place
 from loopledger.adapters.verifier import side_by_side
 from loopledger.anchor import Anchor
@@ -19,23 +19,15 @@ from loopledger.checkpoints import recover
 from loopledger.clock import SimulatedClock
 from loopledger.difference import Difference, Side, difference, side_of
 from loopledger.errors import InvalidRequest, NotFound
-from loopledger.events import AnyEvent
 from loopledger.journal import Reader
 from loopledger.learner import Learner
 from loopledger.lineage import ModelVersion, lineage
 from loopledger.replay import seq_at, state_at
 from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
-from loopledger.request import check_id, whole_number
-from loopledger.settings import Limits
 from loopledger.training import Progress
 from loopledger.verification import Verification
 from loopledger.verify import verify
 from loopledger.why import Why, why
-
-_ANY_ID = Limits(id_length=4096)  # as long as any loop may allow
-
-KINDS: tuple[str, ...] = tuple(kind.__name__ for kind in get_args(AnyEvent))
-"""Every kind of event."""
 
 
 class LoopView:
@@ -120,7 +112,7 @@ class LoopView:
         wanted = excerpt(first, last, kinds, event_id)
         return self._log(wanted, instant(since), instant(until))
 
-    def _log(self, wanted: "Excerpt", since: int | None, until: int | None) -> Iterator[Entry]:
+    def _log(self, wanted: Excerpt, since: int | None, until: int | None) -> Iterator[Entry]:
         if since is not None or until is not None:
             wanted = within(self.place, wanted, since, until)
         with closing(self.place.store.reader()) as reader:
@@ -268,11 +260,6 @@ class LoopView:
             return replace(found, loop=self.name)
 
 
-def instant(moment: Moment | None) -> int | None:
-    """Return a time in microseconds since 1970, if there is one."""
-    return None if moment is None else microseconds(moment)
-
-
 def _seq(reader: Reader, time: Moment | None, seq: int | None) -> int:
     if time is not None and seq is not None:
         raise InvalidRequest("seq", "says a moment, and so does time: give one of them")
@@ -289,41 +276,3 @@ def _side(reader: Reader, field: str, given: object) -> Side:
     if isinstance(given, str | datetime):
         return side_of(reader, seq=seq_at(reader, microseconds(given)))
     raise InvalidRequest(field, f"must be a version, a time or @ and a seq (got {type(given).__name__})")
-
-
-class Excerpt(NamedTuple):
-    """What somebody wants to read of a log."""
-
-    first: int
-    last: int | None
-    kinds: tuple[str, ...] | None
-    event_id: str | None
-
-
-def excerpt(first: object, last: object, kinds: object, event_id: object) -> Excerpt:
-    """Return what somebody wants to read of a log, checked.
-
-    Raises:
-        InvalidRequest: There cannot be such events.
-
-    """
-    if kinds is not None:
-        if isinstance(kinds, str | bytes) or not isinstance(kinds, Iterable):
-            raise InvalidRequest("kinds", f"must be a list of kinds (got {type(kinds).__name__})")
-        kinds = tuple(kinds)
-        if not all(isinstance(kind, str) and kind in KINDS for kind in kinds):
-            raise InvalidRequest("kinds", f"must be among {', '.join(KINDS)}")
-    if event_id is not None:
-        event_id = check_id("event_id", event_id, _ANY_ID)
-    return Excerpt(
-        whole_number("first", first), None if last is None else whole_number("last", last), kinds, event_id
-    )
-
-
-def within(place: Place, wanted: Excerpt, since: int | None, until: int | None) -> Excerpt:
-    """Return an excerpt without what lies outside two times, in microseconds since 1970."""
-    with closing(place.store.reader()) as reader:
-        first = wanted.first if since is None else max(wanted.first, reader.last_until(since - 1) + 1)
-        ends = [wanted.last, None if until is None else reader.last_until(until)]
-    last = min((end for end in ends if end is not None), default=None)
-    return wanted._replace(first=first, last=last)

@@ -8,7 +8,7 @@ import learned
 import pytest
 
 import loopledger
-from loopledger.adapters.embedding.ledger import Loop
+from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.sqlite.store import SqliteStore
 
 

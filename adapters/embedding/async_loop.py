@@ -1,0 +1,225 @@
+"""A loop in the async face of the Python API."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
+from typing import cast
+
+from loopledger.adapters.embedding.building import Policy, json_command, rank_command, rank_slots_command
+from loopledger.adapters.embedding.excerpt import Excerpt, excerpt, within
+from loopledger.adapters.embedding.loop import Loop
+from loopledger.adapters.embedding.moments import Moment, instant
+from loopledger.adapters.embedding.replies import Outbox
+from loopledger.adapters.embedding.session import Session
+from loopledger.adapters.embedding.threads import Threads
+from loopledger.adapters.sqlite.async_reader import open_async_reader
+from loopledger.anchor import Anchor
+from loopledger.answers import Decision, Receipt, SlotsDecision
+from loopledger.as_of import AsOf
+from loopledger.bisect import Bisection
+from loopledger.commands import Activate, Command, ResetModel, Reward
+from loopledger.difference import Difference
+from loopledger.errors import LoopStopped
+from loopledger.facts import Answer
+from loopledger.lineage import ModelVersion
+from loopledger.reports import Entry, Model, Status, entry
+from loopledger.request import Actions, Features, Slots
+from loopledger.settings import Settings
+from loopledger.training import Progress
+from loopledger.verification import Verification
+from loopledger.why import Why
+
+
+class AsyncLoop:
+    """A learning loop; the methods are those of `Loop`."""
+
+    def __init__(self, threads: Threads, loop: Loop) -> None:
+        self.name = loop.name
+        self._threads = threads
+        self._blocking = loop
+        self._peek = partial(loop.directory.peek, loop.name)
+        self._asked: Session | None = None
+        self._outbox: Outbox
+
+    async def rank(
+        self,
+        context: Features,
+        actions: Actions,
+        *,
+        event_id: str | None = None,
+        excluded: Iterable[str] = (),
+        deferred: bool = False,
+    ) -> Decision:
+        """Choose an action, as `Loop.rank` does."""
+        session = self._peek() or await self._session()
+        named = session.ids.named(event_id, session.limits)
+        command = rank_command(session.limits, named, context, actions, excluded, deferred)
+        return cast("Decision", await self._ask(command, session))
+
+    async def rank_json(self, request: bytes | str) -> Decision:
+        """Choose an action for a request that comes as JSON, as `Loop.rank_json` does."""
+        session = self._peek() or await self._session()
+        command = json_command(session.limits, session.ids, request)
+        return cast("Decision", await self._ask(command, session))
+
+    async def rank_slots(
+        self,
+        context: Features,
+        actions: Actions,
+        slots: Slots,
+        *,
+        event_id: str | None = None,
+        deferred: bool = False,
+    ) -> SlotsDecision:
+        """Choose an action for each slot, as `Loop.rank_slots` does."""
+        session = self._peek() or await self._session()
+        named = session.ids.named(event_id, session.limits)
+        command = rank_slots_command(session.limits, named, context, actions, slots, deferred)
+        return cast("SlotsDecision", await self._ask(command, session))
+
+    async def reward(
+        self, event_id: str, value: float, *, slot: str | None = None, key: str | None = None
+    ) -> Receipt:
+        """Say what a decision was worth, as `Loop.reward` does."""
+        return cast("Receipt", await self._ask(Reward(event_id, value, slot, key)))
+
+    async def activate(self, event_id: str) -> Receipt:
+        """Say that a deferred decision took effect."""
+        return cast("Receipt", await self._ask(Activate(event_id)))
+
+    async def change_policy(self, policy: Policy, *, relearn: bool = True) -> Receipt:
+        """Put another learning policy in force, as `Loop.change_policy` does."""
+        return await self._threads.run(self._blocking.change_policy, policy, relearn=relearn)
+
+    async def change_settings(self, **changes: object) -> Settings:
+        """Change settings by name, and return them all."""
+        return await self._threads.run(self._blocking.change_settings, **changes)
+
+    async def train(self, progress: Progress | None = None) -> list[int]:
+        """Learn what can be learned, as `Loop.train` does; progress is told in another thread."""
+        return await self._threads.run_long(self._blocking.train, progress)
+
+    async def publish(self, version: int) -> Receipt:
+        """Let decisions use a version, as `Loop.publish` does."""
+        return await self._threads.run_long(self._blocking.publish, version)
+
+    async def reset_model(self) -> Receipt:
+        """Go back to no model. What was logged stays."""
+        return cast("Receipt", await self._ask(ResetModel()))
+
+    async def import_model(self, model: bytes) -> Receipt:
+        """Publish a model from outside, as `Loop.import_model` does."""
+        return await self._threads.run_long(self._blocking.import_model, model)
+
+    async def settings(self) -> Settings:
+        """Return the settings in force."""
+        return await self._threads.run(lambda: self._blocking.settings)
+
+    async def status(self) -> Status:
+        """Return how the loop stands."""
+        return await self._threads.run(self._blocking.status)
+
+    async def model(
+        self,
+        version: int | None = None,
+        *,
+        time: Moment | None = None,
+        seq: int | None = None,
+        progress: Progress | None = None,
+    ) -> Model:
+        """Return a model version, as `Loop.model` does; progress is told in another thread."""
+        return await self._threads.run_long(
+            self._blocking.model, version, time=time, seq=seq, progress=progress
+        )
+
+    async def models(self) -> list[ModelVersion]:
+        """Return every model version that the loop ever had, as `Loop.models` does."""
+        return await self._threads.run(self._blocking.models)
+
+    async def as_of(self, *, time: Moment | None = None, seq: int | None = None) -> AsOf:
+        """Return the loop as it was at a moment, as `Loop.as_of` does."""
+        return await self._threads.run(self._blocking.as_of, time=time, seq=seq)
+
+    async def rank_as_of(
+        self,
+        request: bytes | str,
+        *,
+        time: Moment | None = None,
+        seq: int | None = None,
+        progress: Progress | None = None,
+    ) -> Decision:
+        """Return what the loop would have answered then, as `Loop.rank_as_of` does."""
+        return await self._threads.run_long(
+            self._blocking.rank_as_of, request, time=time, seq=seq, progress=progress
+        )
+
+    async def why(self, event_id: str, progress: Progress | None = None) -> Why:
+        """Return one decision's whole life, as `Loop.why` does."""
+        return await self._threads.run_long(self._blocking.why, event_id, progress)
+
+    async def diff(
+        self, first: int | Moment, second: int | Moment, progress: Progress | None = None
+    ) -> Difference:
+        """Return what is different between two versions or moments, as `Loop.diff` does."""
+        return await self._threads.run_long(self._blocking.diff, first, second, progress)
+
+    async def bisect(
+        self, request: bytes | str, expect: str, tell: Callable[[str], None] | None = None
+    ) -> Bisection:
+        """Return which decisions changed what the loop answers, as `Loop.bisect` does."""
+        return await self._threads.run_long(self._blocking.bisect, request, expect, tell)
+
+    async def verify(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        since: int | Moment = 1,
+        anchors: Sequence[Anchor] = (),
+    ) -> Verification:
+        """Check everything, as `Loop.verify` does; progress is told in another thread."""
+        return await self._threads.run_long(self._blocking.verify, progress, since=since, anchors=anchors)
+
+    def log(
+        self,
+        *,
+        first: int = 1,
+        last: int | None = None,
+        kinds: Sequence[str] | None = None,
+        event_id: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+    ) -> AsyncIterator[Entry]:
+        """Yield the log's events, as `Loop.log` does."""
+        return self._log(excerpt(first, last, kinds, event_id), instant(since), instant(until))
+
+    async def _log(self, wanted: Excerpt, since: int | None, until: int | None) -> AsyncIterator[Entry]:
+        if since is not None or until is not None:
+            wanted = await self._threads.run(within, self._blocking.place, wanted, since, until)
+        folder = self._blocking.place.folder
+        if folder is None:
+            for found in self._blocking.log(**wanted._asdict()):
+                yield found
+            return
+        async with open_async_reader(folder / "log.db") as reader:
+            async for record in reader.records(*wanted):
+                yield entry(record)
+
+    async def _session(self) -> Session:
+        return await self._threads.run(self._blocking.directory.get, self.name)
+
+    async def _ask(self, command: Command, session: Session | None = None) -> Answer:
+        while True:
+            session = session or self._peek() or await self._session()
+            running = asyncio.get_running_loop()
+            if session is not self._asked or self._outbox.loop is not running:
+                self._asked = session
+                self._outbox = Outbox(running, session.inbox)
+            try:
+                return await self._outbox.put(command)
+            except LoopStopped:
+                if not session.retired:  # else it was closed to make room, and is opened again
+                    raise
+            session = None
+
+    def __repr__(self) -> str:
+        return f"AsyncLoop({self.name!r})"

@@ -1,0 +1,54 @@
+"""What somebody wants to read of a log."""
+
+from collections.abc import Iterable
+from contextlib import closing
+from typing import NamedTuple, get_args
+
+from loopledger.adapters.place import Place
+from loopledger.errors import InvalidRequest
+from loopledger.events import AnyEvent
+from loopledger.request import check_id, whole_number
+from loopledger.settings import Limits
+
+_ANY_ID = Limits(id_length=4096)  # as long as any loop may allow
+
+KINDS: tuple[str, ...] = tuple(kind.__name__ for kind in get_args(AnyEvent))
+"""Every kind of event."""
+
+
+class Excerpt(NamedTuple):
+    """What somebody wants to read of a log."""
+
+    first: int
+    last: int | None
+    kinds: tuple[str, ...] | None
+    event_id: str | None
+
+
+def excerpt(first: object, last: object, kinds: object, event_id: object) -> Excerpt:
+    """Return what somebody wants to read of a log, checked.
+
+    Raises:
+        InvalidRequest: There cannot be such events.
+
+    """
+    if kinds is not None:
+        if isinstance(kinds, str | bytes) or not isinstance(kinds, Iterable):
+            raise InvalidRequest("kinds", f"must be a list of kinds (got {type(kinds).__name__})")
+        kinds = tuple(kinds)
+        if not all(isinstance(kind, str) and kind in KINDS for kind in kinds):
+            raise InvalidRequest("kinds", f"must be among {', '.join(KINDS)}")
+    if event_id is not None:
+        event_id = check_id("event_id", event_id, _ANY_ID)
+    return Excerpt(
+        whole_number("first", first), None if last is None else whole_number("last", last), kinds, event_id
+    )
+
+
+def within(place: Place, wanted: Excerpt, since: int | None, until: int | None) -> Excerpt:
+    """Return an excerpt without what lies outside two times, in microseconds since 1970."""
+    with closing(place.store.reader()) as reader:
+        first = wanted.first if since is None else max(wanted.first, reader.last_until(since - 1) + 1)
+        ends = [wanted.last, None if until is None else reader.last_until(until)]
+    last = min((end for end in ends if end is not None), default=None)
+    return wanted._replace(first=first, last=last)

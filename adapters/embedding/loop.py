@@ -1,0 +1,212 @@
+"""A loop in the blocking face of the Python API."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar, cast
+
+from loopledger.adapters.embedding.building import (
+    Policy,
+    as_policy,
+    json_command,
+    rank_command,
+    rank_slots_command,
+)
+from loopledger.adapters.embedding.directory import Directory
+from loopledger.adapters.embedding.session import Session
+from loopledger.adapters.embedding.view import LoopView
+from loopledger.answers import Decision, Receipt, SlotsDecision
+from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, ResetModel, Reward
+from loopledger.errors import InvalidRequest, LearnerFailed, LoopStopped
+from loopledger.facts import Answer
+from loopledger.request import Actions, Features, Slots
+from loopledger.settings import Settings
+from loopledger.training import Progress
+
+_T = TypeVar("_T")
+
+
+class Loop(LoopView):
+    """A learning loop. Every answer is durable when it comes."""
+
+    def __init__(self, ledger: object, directory: Directory, name: str) -> None:
+        super().__init__(name, directory.place(name), directory.learner)
+        self._ledger = ledger  # which closes when nobody has it any more
+        self.directory = directory
+
+    def rank(
+        self,
+        context: Features,
+        actions: Actions,
+        *,
+        event_id: str | None = None,
+        excluded: Iterable[str] = (),
+        deferred: bool = False,
+    ) -> Decision:
+        """Choose an action.
+
+        Args:
+            context: What is known of the moment: an object of features, or several.
+            actions: What can be chosen: ids with their features, or `Action` objects.
+            event_id: The decision's id; by default a new one. A repetition of a Rank that is in
+                the log gets the recorded answer.
+            excluded: Ids of actions that may not be chosen now.
+            deferred: Whether the decision counts only once it is activated.
+
+        Raises:
+            InvalidRequest: Names the field that cannot be used.
+            Conflict: The event id is in the log with another request.
+            Overloaded: Too many commands wait.
+
+        """
+        session = self._session()
+        named = session.ids.named(event_id, session.limits)
+        command = rank_command(session.limits, named, context, actions, excluded, deferred)
+        return cast("Decision", self._ask(command))
+
+    def rank_json(self, request: bytes | str) -> Decision:
+        """Choose an action for a request that comes as JSON, in the form of Personalizer's Rank.
+
+        It does what `rank` does and takes less time: the features are checked, not taken apart.
+
+        Args:
+            request: ``contextFeatures``, ``actions`` (each with ``id`` and ``features``) and, if
+                wanted, ``excludedActions``, ``eventId`` and ``deferActivation``.
+
+        Raises:
+            InvalidRequest: It is not JSON, or names the field that cannot be used.
+
+        """
+        session = self._session()
+        return cast("Decision", self._ask(json_command(session.limits, session.ids, request)))
+
+    def rank_slots(
+        self,
+        context: Features,
+        actions: Actions,
+        slots: Slots,
+        *,
+        event_id: str | None = None,
+        deferred: bool = False,
+    ) -> SlotsDecision:
+        """Choose an action for each slot, none of them twice.
+
+        The loop's policy must have ``--ccb_explore_adf``. Arguments and errors are those of `rank`.
+        """
+        session = self._session()
+        named = session.ids.named(event_id, session.limits)
+        command = rank_slots_command(session.limits, named, context, actions, slots, deferred)
+        return cast("SlotsDecision", self._ask(command))
+
+    def reward(
+        self, event_id: str, value: float, *, slot: str | None = None, key: str | None = None
+    ) -> Receipt:
+        """Say what a decision was worth.
+
+        Args:
+            event_id: The decision's id. An unknown one is logged too: its decision may be on the way.
+            value: Within the settings' reward range.
+            slot: The slot that it is for, after `rank_slots`.
+            key: Marks retries: of several rewards with one key, one counts.
+
+        Raises:
+            InvalidRequest: The value or an id cannot be used.
+            Conflict: The key came with another value before.
+
+        """
+        return cast("Receipt", self._ask(Reward(event_id, value, slot, key)))
+
+    def activate(self, event_id: str) -> Receipt:
+        """Say that a deferred decision took effect."""
+        return cast("Receipt", self._ask(Activate(event_id)))
+
+    def change_policy(self, policy: Policy, *, relearn: bool = True) -> Receipt:
+        """Put another learning policy in force.
+
+        Args:
+            policy: The new one.
+            relearn: Whether the past is learned again under it, beside the model that answers, and
+                published when it knows as much. `train` does it now, automatic training in time.
+
+        Raises:
+            InvalidRequest: The policy is not allowed, or the engine refuses it.
+
+        """
+        new = as_policy(policy)
+        try:
+            self._learner.probe(new.with_exploration(self.settings.exploration_percentage))
+        except LearnerFailed as error:
+            raise InvalidRequest("policy.arguments", f"are refused: {error}") from None
+        return cast("Receipt", self._ask(ChangePolicy(new, relearn)))
+
+    def change_settings(self, **changes: object) -> Settings:
+        """Change settings by name, and return them all.
+
+        Raises:
+            InvalidRequest: A name is unknown or a value out of its limits.
+
+        """
+        before = self.settings.model_update_frequency
+        settings = cast("Settings", self._ask(ChangeSettings(changes)))
+        if settings.model_update_frequency != before:
+            self._session().schedule()
+        return settings
+
+    def train(self, progress: Progress | None = None) -> list[int]:
+        """Learn every decision whose window has closed, and return the versions that were made.
+
+        Args:
+            progress: Is told of decisions learned in this step, and of how many it has.
+
+        Raises:
+            LearnerFailed: The engine refused, died or hung; the loop goes on with what it has.
+
+        """
+        return self._using(lambda session: session.train(progress))
+
+    def publish(self, version: int) -> Receipt:
+        """Let decisions use a version. After going back to an older one, training goes on unpublished.
+
+        Raises:
+            NotFound: There is no such version.
+            Conflict: It was made for another kind of decision.
+
+        """
+        return cast("Receipt", self._using(lambda session: session.trainer.publish(version)))
+
+    def reset_model(self) -> Receipt:
+        """Go back to no model. What was logged stays."""
+        return cast("Receipt", self._ask(ResetModel()))
+
+    def import_model(self, model: bytes) -> Receipt:
+        """Publish a VowpalWabbit model from outside as a new version, and learn on from it.
+
+        Raises:
+            InvalidRequest: It is not bytes.
+            LearnerFailed: It is no model, or none for the policy in force.
+
+        """
+        return cast(
+            "Receipt", self._using(lambda session: session.trainer.import_model(session.state, model))
+        )
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._session().state.settings
+
+    def _session(self) -> Session:
+        return self.directory.peek(self.name) or self.directory.get(self.name)
+
+    def _ask(self, command: Command) -> Answer:
+        return self._using(lambda session: session.ask(command))
+
+    def _using(self, work: Callable[[Session], _T]) -> _T:
+        while True:
+            session = self._session()
+            try:
+                return work(session)
+            except LoopStopped:
+                if not session.retired:  # else it was closed to make room, and is opened again
+                    raise
+
+    def __repr__(self) -> str:
+        return f"Loop({self.name!r})"
