@@ -13,7 +13,7 @@ from loopledger.journal import Reader
 from loopledger.learner import Learner, Scorer, opened
 from loopledger.lineage import lineage
 from loopledger.ranking import likely
-from loopledger.training import Step, examples, step_of
+from loopledger.training import Step, examples, step_of, without
 from loopledger.versions import Versions
 
 Tell = Callable[[str], None]
@@ -177,8 +177,10 @@ class Bisector:
         """Return seq and event id of the decisions that a step learned from, in order."""
         if step.first is None or step.last is None:
             return []
+        left_out = without(self._reader, step.left_out)
         traced = self._reader.traced(step.policy.decision_kind, step.first, step.last)
-        return [(one.seq, one.event_id) for one in traced if join(one).skipped is None]
+        learned = (one for one in traced if one.seq not in left_out and join(one).skipped is None)
+        return [(one.seq, one.event_id) for one in learned]
 
     def _best_with(self, step: Step, parent: bytes | None, count: int) -> str:
         """Return the answer of what a step would have made of only so many of its examples."""

@@ -50,7 +50,7 @@ class _Kept(msgspec.Struct, frozen=True):
     state: msgspec.Raw
 
 
-_SHAPE = "1"
+_SHAPE = "2"
 """Changes when `evolve` comes to other states than before: one that was saved earlier is then left alone."""
 
 _encoder = msgspec.json.Encoder()

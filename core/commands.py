@@ -68,6 +68,25 @@ class ChangePolicy(msgspec.Struct, frozen=True):
     relearn: bool
 
 
+class Relearn(msgspec.Struct, frozen=True):
+    """Learn the past again, and publish what comes of it.
+
+    Attributes:
+        policy: Under this policy, tried by the engine before; none is the one in force.
+        since: From this seq on.
+        without: Seqs of decisions to leave out, now and in every later relearning, in order.
+        query: How they were chosen, for people.
+        with_everything: Whether to learn again what earlier relearnings left out.
+
+    """
+
+    policy: LearningPolicy | None = None
+    since: int = 1
+    without: tuple[int, ...] = ()
+    query: str | None = None
+    with_everything: bool = False
+
+
 class ChangeSettings(msgspec.Struct, frozen=True):
     """Put other settings in force: the names that change, with their values."""
 
@@ -134,6 +153,7 @@ Command = (
     | Reward
     | Activate
     | ChangePolicy
+    | Relearn
     | ChangeSettings
     | PlanTraining
     | Train

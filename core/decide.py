@@ -16,6 +16,7 @@ from loopledger.commands import (
     PublishModel,
     Rank,
     RankSlots,
+    Relearn,
     ResetModel,
     Reward,
     Train,
@@ -30,6 +31,7 @@ from loopledger.events import (
     ModelReset,
     ModelTrained,
     PolicyChanged,
+    RelearningBegun,
     Rewarded,
     SettingsChanged,
     decode,
@@ -39,7 +41,7 @@ from loopledger.policy import words_of
 from loopledger.request import check_id, whole_number
 from loopledger.settings import Settings, settings_from
 from loopledger.state import State
-from loopledger.training import Step, plan
+from loopledger.training import Step, plan, without
 
 
 def decide(state: State, command: Command, facts: Facts) -> Decided:
@@ -68,7 +70,14 @@ def decide(state: State, command: Command, facts: Facts) -> Decided:
 
 def _govern(  # noqa: PLR0911 - one for each command
     state: State,
-    command: PlanTraining | Train | ChangePolicy | ChangeSettings | PublishModel | ImportModel | ResetModel,
+    command: PlanTraining
+    | Train
+    | ChangePolicy
+    | Relearn
+    | ChangeSettings
+    | PublishModel
+    | ImportModel
+    | ResetModel,
     facts: Facts,
 ) -> Decided:
     match command:
@@ -79,6 +88,8 @@ def _govern(  # noqa: PLR0911 - one for each command
         case ChangePolicy():
             event = PolicyChanged(policy=command.policy, relearn=bool(command.relearn))
             return Decided((event,), _receipt(facts))
+        case Relearn():
+            return _relearn(state, command, facts)
         case ChangeSettings():
             return _change_settings(state, command)
         case PublishModel():
@@ -128,6 +139,7 @@ def _train(state: State, command: Train, facts: Facts) -> Decided:
         step.version != state.versions + 1
         or step.parent != state.line.newest
         or step.policy != state.effective_policy
+        or step.left_out != state.left_out
         or not _is_next(step, learned, facts)
     ):
         raise Conflict("the loop has changed since this training step was planned; plan it again")
@@ -142,6 +154,7 @@ def _train(state: State, command: Train, facts: Facts) -> Decided:
         sha256=command.sha256,
         size=command.size,
         engine=command.engine,
+        left_out=step.left_out,
     )
     # What the line before knew may have been decisions of the other kind.
     behind = facts.reader.span(
@@ -158,6 +171,19 @@ def _is_next(step: Step, learned: int, facts: Facts) -> bool:
         return True
     span = facts.reader.span(step.policy.decision_kind, learned, step.last, step.decisions + 1)
     return span == (step.first, step.last, step.decisions)
+
+
+def _relearn(state: State, command: Relearn, facts: Facts) -> Decided:
+    if not 1 <= command.since <= state.seq:
+        raise NotFound(f"there is no event {command.since} to learn from: the log goes from 1 to {state.seq}")
+    before = frozenset() if command.with_everything else without(facts.reader, state.left_out)
+    begun = RelearningBegun(
+        policy=command.policy or state.policy,
+        since=command.since,
+        without=tuple(sorted({*before, *command.without})),
+        query=command.query,
+    )
+    return Decided((begun,), _receipt(facts))
 
 
 def _change_settings(state: State, command: ChangeSettings) -> Decided:

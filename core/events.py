@@ -154,6 +154,23 @@ class PolicyChanged(Event, frozen=True):
     relearn: bool
 
 
+class RelearningBegun(Event, frozen=True):
+    """The past is learned again, beside the model that answers until then.
+
+    Attributes:
+        policy: In force from here on.
+        since: Seq from which on decisions are learned.
+        without: Seqs of the decisions that are left out, now and in every later relearning, in order.
+        query: How they were chosen, in the words of who did; nothing is computed from it.
+
+    """
+
+    policy: LearningPolicy
+    since: int = 1
+    without: tuple[int, ...] = ()
+    query: str | None = None
+
+
 class SettingsChanged(Event, frozen=True):
     """Other settings are in force."""
 
@@ -174,6 +191,7 @@ class ModelTrained(Event, frozen=True):
         sha256: Of the model's bytes, in hexadecimal digits.
         size: Of the model, in bytes.
         engine: What made it: the engine, its version and the kind of machine.
+        left_out: Seq of the event that says which decisions it left out; 0 for none.
 
     """
 
@@ -187,6 +205,7 @@ class ModelTrained(Event, frozen=True):
     sha256: str
     size: int
     engine: str
+    left_out: int = 0
 
 
 class ModelPublished(Event, frozen=True):
@@ -216,6 +235,7 @@ AnyEvent = (
     | Rewarded
     | Activated
     | PolicyChanged
+    | RelearningBegun
     | SettingsChanged
     | ModelTrained
     | ModelPublished
@@ -234,6 +254,7 @@ CONTROL = (
     "ModelReset",
     "ModelTrained",
     "PolicyChanged",
+    "RelearningBegun",
     "SettingsChanged",
 )
 """The kinds that change how the loop works; all others are its traffic."""

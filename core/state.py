@@ -21,6 +21,7 @@ from loopledger.events import (
     ModelReset,
     ModelTrained,
     PolicyChanged,
+    RelearningBegun,
     SettingsChanged,
     decode,
 )
@@ -61,6 +62,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         follows: Whether new versions are published by themselves; not after going back to an older one.
         versions: How many versions there are.
         line: What training goes on with.
+        left_out: Seq of the event that says which decisions are not to be learned; 0 for none.
         trained_at: When the newest version was trained; at first, when the loop was created.
         closed_through: Seq up to which every decision's window is known to have closed.
         waits: From which seq on which reward wait (microseconds) was in force, as far back as
@@ -78,6 +80,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     follows: bool = True
     versions: int = 0
     line: Line = Line()
+    left_out: int = 0
     trained_at: int = 0
     closed_through: int = 0
     waits: tuple[tuple[int, int], ...] = ()
@@ -138,7 +141,7 @@ def _created(event: LoopCreated, at: int) -> State:
     )
 
 
-def _changed(state: State, event: AnyEvent, record: Record) -> State:
+def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: PLR0911 - one for each kind
     match event:
         case SettingsChanged():
             waits = state.waits
@@ -146,14 +149,11 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:
                 waits = (*waits, (record.seq, event.settings.reward_wait))
             return replace(state, settings=event.settings, waits=waits)
         case PolicyChanged():
-            line = Line(
-                learned_through=0 if event.relearn else state.closed_through,
-                publish_from=state.closed_through if event.relearn else 0,
-            )
-            same_kind = event.policy.decision_kind == state.policy.decision_kind
-            # A model that decides one action cannot fill slots, nor the other way round.
-            published = state.published if same_kind else 0
-            return replace(state, policy=event.policy, line=line, published=published, follows=True)
+            line = _relearning(state, 1) if event.relearn else Line(learned_through=state.closed_through)
+            return _under(state, event.policy, line)
+        case RelearningBegun():
+            changed = _under(state, event.policy, _relearning(state, event.since))
+            return replace(changed, left_out=record.seq if event.without else 0)
         case ModelTrained():
             return replace(_trained(state, event), trained_at=record.at)
         case ModelImported():
@@ -167,6 +167,18 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:
             return replace(state, published=0, line=Line(learned_through=state.closed_through), follows=True)
         case _:
             raise LogDamaged(f"event {record.seq} ({record.kind}) cannot come here", record.seq)
+
+
+def _relearning(state: State, since: int) -> Line:
+    return Line(learned_through=since - 1, publish_from=state.closed_through)
+
+
+def _under(state: State, policy: LearningPolicy, line: Line) -> State:
+    """Return the state under another policy, or the same, with a line of models that begins anew."""
+    same_kind = policy.decision_kind == state.policy.decision_kind
+    # A model that decides one action cannot fill slots, nor the other way round.
+    published = state.published if same_kind else 0
+    return replace(state, policy=policy, line=line, published=published, follows=True)
 
 
 def _trained(state: State, event: ModelTrained) -> State:

@@ -68,6 +68,8 @@ def _trained(event: ModelTrained, state: State, record: Record, reader: Reader) 
     found: list[str] = []
     if event.version != state.versions + 1 or event.parent != state.line.newest:
         found.append(f"event {record.seq} makes version {event.version} from {event.parent}, out of turn")
+    if event.left_out != state.left_out:
+        found.append(f"event {record.seq}: version {event.version} leaves out other decisions than it should")
     if event.first is not None and event.last is not None:
         span = reader.span(
             event.policy.decision_kind, state.line.learned_through, event.last, event.decisions + 1

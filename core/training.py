@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from loopledger.cooked import learning_line
-from loopledger.events import DECISIONS, ModelTrained
+from loopledger.errors import LogDamaged
+from loopledger.events import DECISIONS, ModelTrained, RelearningBegun, decode
 from loopledger.joining import join
 from loopledger.journal import Reader
 from loopledger.learner import Folded, Learner
@@ -34,6 +35,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         first: Seq of the first decision it covers; none if it covers no decision.
         last: Seq of the last decision it covers.
         decisions: How many decisions it covers.
+        left_out: Seq of the event that says which of them are left out; 0 for none.
 
     """
 
@@ -43,6 +45,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     first: int | None = None
     last: int | None = None
     decisions: int = 0
+    left_out: int = 0
 
 
 def step_of(event: ModelTrained) -> Step:
@@ -54,6 +57,7 @@ def step_of(event: ModelTrained) -> Step:
         first=event.first,
         last=event.last,
         decisions=event.decisions,
+        left_out=event.left_out,
     )
 
 
@@ -81,6 +85,7 @@ def plan(state: State, reader: Reader, now: int) -> Step | None:
         first=span and span.first,
         last=span and span.last,
         decisions=span.decisions if span else 0,
+        left_out=state.left_out,
     )
 
 
@@ -109,13 +114,30 @@ def examples(reader: Reader, step: Step, progress: Progress | None = None) -> It
     """Yield what a step learns from, a line each, in log order."""
     if step.first is None or step.last is None:
         return
+    left_out = without(reader, step.left_out)
     traced_decisions = reader.traced(step.policy.decision_kind, step.first, step.last)
     for number, traced in enumerate(traced_decisions, start=1):
-        line = learning_line(join(traced))
+        line = None if traced.seq in left_out else learning_line(join(traced))
         if line is not None:
             yield line
         if progress and number % _REPORT_EVERY == 0:
             progress(number, step.decisions)
+
+
+def without(reader: Reader, seq: int) -> frozenset[int]:
+    """Return the seqs of the decisions that an event leaves out of learning; none for seq 0.
+
+    Raises:
+        LogDamaged: There is no such event.
+
+    """
+    if not seq:
+        return frozenset()
+    record = reader.record(seq)
+    event = decode(record.body, seq) if record is not None else None
+    if not isinstance(event, RelearningBegun):
+        raise LogDamaged(f"event {seq} should say what is left out of learning, and does not", seq)
+    return frozenset(event.without)
 
 
 def fold(

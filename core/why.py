@@ -16,7 +16,7 @@ from loopledger.ranking import likely
 from loopledger.recompute import again
 from loopledger.replay import state_at
 from loopledger.state import State
-from loopledger.training import Progress
+from loopledger.training import Progress, without
 from loopledger.versions import Versions
 
 
@@ -198,7 +198,7 @@ def why(
         came=_came(traced, joined),
         closes_at=record.at + decision.reward_wait,
         labels=joined.labels,
-        skipped=joined.skipped,
+        skipped=joined.skipped or _left_out(reader, record.seq),
         learned_in=learned_in,
         later=_later(decision, versions, learned_in, reader) if isinstance(decision, Ranked) else (),
     )
@@ -263,8 +263,14 @@ def _learned_in(reader: Reader, seq: int, kind: str) -> tuple[int, ...]:
         event = decode(record.body, record.seq)
         if isinstance(event, ModelTrained) and event.first is not None and event.last is not None:
             covers = event.first <= seq <= event.last and event.policy.decision_kind == kind
-            found += [event.version] if covers else []
+            if covers and seq not in without(reader, event.left_out):
+                found.append(event.version)
     return tuple(found)
+
+
+def _left_out(reader: Reader, seq: int) -> str | None:
+    now = state_at(reader, reader.head().seq)
+    return f"left out since event {now.left_out}" if seq in without(reader, now.left_out) else None
 
 
 def _later(

@@ -24,6 +24,7 @@ _COMMANDS = {
     "models": "models",
     "policies": "policies",
     "rank": "rank",
+    "relearn": "relearn",
     "rollback": "rollback",
     "status": "status",
     "train": "train",

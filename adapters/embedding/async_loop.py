@@ -91,6 +91,27 @@ class AsyncLoop:
         """Put another learning policy in force, as `Loop.change_policy` does."""
         return await self._threads.run(self._blocking.change_policy, policy, relearn=relearn)
 
+    async def relearn(
+        self,
+        policy: Policy | None = None,
+        *,
+        since: int | Moment = 1,
+        without: Iterable[str] = (),
+        where: str | None = None,
+        with_everything: bool = False,
+        progress: Progress | None = None,
+    ) -> Receipt:
+        """Begin to learn the past again, as `Loop.relearn` does; progress is told in another thread."""
+        return await self._threads.run_long(
+            self._blocking.relearn,
+            policy,
+            since=since,
+            without=without,
+            where=where,
+            with_everything=with_everything,
+            progress=progress,
+        )
+
     async def change_settings(self, **changes: object) -> Settings:
         """Change settings by name, and return them all."""
         return await self._threads.run(self._blocking.change_settings, **changes)

@@ -1,6 +1,7 @@
 """A loop in the blocking face of the Python API."""
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import TypeVar, cast
 
 from loopledger.adapters.embedding.building import (
@@ -11,13 +12,17 @@ from loopledger.adapters.embedding.building import (
     rank_slots_command,
 )
 from loopledger.adapters.embedding.directory import Directory
+from loopledger.adapters.embedding.moments import Moment
 from loopledger.adapters.embedding.session import Session
-from loopledger.adapters.embedding.view import LoopView
+from loopledger.adapters.embedding.view import LoopView, first_since
+from loopledger.adapters.question import question
 from loopledger.answers import Decision, Receipt, SlotsDecision
-from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, ResetModel, Reward
+from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, Relearn, ResetModel, Reward
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopStopped
 from loopledger.facts import Answer
+from loopledger.policy import LearningPolicy
 from loopledger.request import Actions, Features, Slots
+from loopledger.selection import matching, named
 from loopledger.settings import Settings
 from loopledger.training import Progress
 
@@ -130,12 +135,46 @@ class Loop(LoopView):
             InvalidRequest: The policy is not allowed, or the engine refuses it.
 
         """
-        new = as_policy(policy)
-        try:
-            self._learner.probe(new.with_exploration(self.settings.exploration_percentage))
-        except LearnerFailed as error:
-            raise InvalidRequest("policy.arguments", f"are refused: {error}") from None
-        return cast("Receipt", self._ask(ChangePolicy(new, relearn)))
+        return cast("Receipt", self._ask(ChangePolicy(self._tried(policy), relearn)))
+
+    def relearn(
+        self,
+        policy: Policy | None = None,
+        *,
+        since: int | Moment = 1,
+        without: Iterable[str] = (),
+        where: str | None = None,
+        with_everything: bool = False,
+        progress: Progress | None = None,
+    ) -> Receipt:
+        """Begin to learn the past again, beside the model that answers until it knows as much.
+
+        `train` does it now, automatic training in time. It is published then, also after somebody
+        went back to an older version.
+
+        Args:
+            policy: Under this policy; by default under the one in force.
+            since: From this event on, or from this time on (a text or a datetime).
+            without: Event ids of decisions to leave out, now and in every later relearning.
+            where: Leave out the decisions too of which this JMESPath expression is true, such as
+                ``starts_with(event_id, 'bot-') && at > time('2026-11-01')``.
+            with_everything: Learn again what earlier relearnings left out.
+            progress: Is told up to which event decisions were looked at, and of how many.
+
+        Raises:
+            NotFound: A decision or a moment does not exist.
+            InvalidRequest: The policy or the expression cannot be used.
+
+        """
+        new = None if policy is None else self._tried(policy)
+        asked = None if where is None else question(where)
+        with closing(self.place.store.reader()) as reader:
+            first = first_since(reader, since)
+            left_out = named(reader, list(map(str, without)))
+            if asked is not None:
+                left_out = sorted({*left_out, *matching(reader, asked, progress)})
+        command = Relearn(new, first, tuple(left_out), where, bool(with_everything))
+        return cast("Receipt", self._ask(command))
 
     def change_settings(self, **changes: object) -> Settings:
         """Change settings by name, and return them all.
@@ -192,6 +231,14 @@ class Loop(LoopView):
     def settings(self) -> Settings:
         """The settings in force."""
         return self._session().state.settings
+
+    def _tried(self, policy: Policy) -> LearningPolicy:
+        new = as_policy(policy)
+        try:
+            self._learner.probe(new.with_exploration(self.settings.exploration_percentage))
+        except LearnerFailed as error:
+            raise InvalidRequest("policy.arguments", f"are refused: {error}") from None
+        return new
 
     def _session(self) -> Session:
         return self.directory.peek(self.name) or self.directory.get(self.name)

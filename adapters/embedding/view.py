@@ -246,7 +246,7 @@ class LoopView:
         """
         own = [anchor for anchor in anchors if anchor.loop == self.name]
         with closing(self.place.store.reader()) as reader:
-            first = since if isinstance(since, int) else reader.last_until(microseconds(since) - 1) + 1
+            first = first_since(reader, since)
             run = None if self.place.folder is None else side_by_side(self.place.folder)
             found = verify(
                 reader,
@@ -258,6 +258,11 @@ class LoopView:
                 progress=progress,
             )
             return replace(found, loop=self.name)
+
+
+def first_since(reader: Reader, since: int | Moment) -> int:
+    """Return the seq of the first event from a seq or a time on."""
+    return since if isinstance(since, int) else reader.last_until(microseconds(since) - 1) + 1
 
 
 def _seq(reader: Reader, time: Moment | None, seq: int | None) -> int:

@@ -1,0 +1,53 @@
+"""Questions about decisions, in JMESPath: ``starts_with(event_id, 'bot-') && reward > `0.9` ``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jmespath
+from jmespath import functions
+from jmespath.exceptions import JMESPathError
+
+from loopledger.adapters.embedding.moments import microseconds
+from loopledger.errors import InvalidRequest
+from loopledger.selection import Question
+
+
+class _Functions(functions.Functions):
+    """JMESPath's own functions, and ``time('2026-11-01T12:00Z')`` to compare with ``at``."""
+
+    @functions.signature({"types": ["string"]})
+    def _func_time(self, moment: str) -> int:
+        return microseconds(moment)
+
+
+def question(text: str) -> Question:
+    """Return a question about decisions; what can be asked, `loopledger.selection.described` says.
+
+    Args:
+        text: A JMESPath expression; it is true of a decision if what it gives is true, not empty
+            and not null.
+
+    Raises:
+        InvalidRequest: It is no expression; or, once it is asked, does not fit a decision.
+
+    """
+    options = jmespath.Options(custom_functions=_Functions())
+    try:
+        compiled = jmespath.compile(text)
+    except (JMESPathError, RecursionError) as error:
+        raise _refused(error) from None
+
+    def ask(decision: Mapping[str, Any]) -> bool:
+        try:
+            found = compiled.search(decision, options)
+        except (JMESPathError, RecursionError) as error:
+            raise _refused(error) from None
+        # JMESPath's truth: 0 is true.
+        return found is not None and found is not False and found not in ("", [], {})
+
+    return ask
+
+
+def _refused(error: Exception) -> InvalidRequest:
+    said = str(error).splitlines()[0]
+    return InvalidRequest("where", f"must be a JMESPath expression that fits a decision: {said}")

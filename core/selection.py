@@ -1,0 +1,99 @@
+"""Choosing decisions: by their event ids, or by what a question says of each of them."""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from loopledger.errors import NotFound
+from loopledger.events import DECISIONS, Decision, SlotsRanked
+from loopledger.joining import Joined, join
+from loopledger.journal import Reader, Traced
+from loopledger.training import Progress
+
+Question = Callable[[Mapping[str, Any]], bool]
+"""Tells of a decision, as `described` returns it, whether it is meant."""
+
+_PAGE = 500
+
+
+def named(reader: Reader, event_ids: Sequence[str]) -> list[int]:
+    """Return the seqs of the decisions that some event ids name, in order.
+
+    Raises:
+        NotFound: Names an id that no decision has.
+
+    """
+    found: set[int] = set()
+    for first in range(0, len(event_ids), _PAGE):
+        page = event_ids[first : first + _PAGE]
+        decisions = reader.decisions(page)
+        missing = [event_id for event_id in page if event_id not in decisions]
+        if missing:
+            raise NotFound(f"no decision has the event id {missing[0]!r}")
+        found.update(record.seq for record in decisions.values())
+    return sorted(found)
+
+
+def matching(reader: Reader, question: Question, progress: Progress | None = None) -> list[int]:
+    """Return the seqs of the decisions that a question is true of, in order.
+
+    Args:
+        reader: Of the log, all of which is read, a little at a time.
+        question: Is asked of every decision.
+        progress: Is told up to which event it has read, and of how many.
+
+    """
+    last = reader.head().seq
+    found: list[int] = []
+    for number, traced in enumerate(_decisions(reader, last), start=1):
+        if question(described(join(traced))):
+            found.append(traced.seq)
+        if progress and number % _PAGE == 0:
+            progress(traced.seq, last)
+    return found
+
+
+def described(joined: Joined) -> dict[str, Any]:
+    """Return what can be asked about a decision.
+
+    Its id, place and time (microseconds since 1970), its terms, what was chosen with what
+    probability, the context as the model saw it, and what came of it; in a multi-slot decision
+    what was chosen and what came of it stand in ``slots``.
+    """
+    decision = joined.decision
+    about = {
+        "event_id": joined.event_id,
+        "seq": joined.seq,
+        "at": joined.at,
+        "kind": decision.kind,
+        "actions": list(decision.actions),
+        "model_version": decision.model_version,
+        "learning_mode": decision.learning_mode,
+        "deferred": decision.deferred,
+        "activated": joined.activated,
+        "skipped": joined.skipped,
+        "context": msgspec.json.decode(joined.context),
+    }
+    outcomes = _outcomes(decision, joined)
+    return about | ({"slots": outcomes} if isinstance(decision, SlotsRanked) else outcomes[0])
+
+
+def _outcomes(decision: Decision, joined: Joined) -> list[dict[str, Any]]:
+    slots = decision.slots if isinstance(decision, SlotsRanked) else (decision,)
+    return [
+        {
+            "slot": label.slot,
+            "action": slot.chosen,  # type: ignore[attr-defined]
+            "probability": label.probability,
+            "reward": label.original_reward,
+            "rewards": list(label.rewards),
+        }
+        for label, slot in zip(joined.labels, slots, strict=True)
+    ]
+
+
+def _decisions(reader: Reader, last: int) -> Iterator[Traced]:
+    kinds = [reader.traced(kind, 1, last) for kind in DECISIONS]
+    return heapq.merge(*kinds, key=lambda traced: traced.seq)
