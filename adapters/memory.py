@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from threading import Lock
 
-from loopledger.chain import Head, Record, head_of
+from msgspec.structs import replace
+
+from loopledger.chain import Head, Record, body_hash, head_of
 from loopledger.errors import LoopInUse
-from loopledger.events import OUTCOMES, DecisionKind
+from loopledger.events import OUTCOMES, TRAFFIC, DecisionKind, Run
 from loopledger.journal import Outcome, Span, Traced
 
 
@@ -90,10 +92,11 @@ class MemoryReader:
     def traced(self, kind: DecisionKind, first: int, last: int) -> Iterator[Traced]:
         """Yield the decisions of a kind between two seqs, each with its outcomes."""
         for record in self.records(first, last, (kind,)):
-            if record.event_id is not None:
+            if record.event_id is not None and not record.erased:
                 outcomes = [
                     Outcome(outcome.seq, outcome.at, outcome.kind, outcome.body)
                     for outcome in self.records(kinds=OUTCOMES, event_id=record.event_id)
+                    if not outcome.erased
                 ]
                 yield Traced(record.seq, record.at, record.event_id, record.body, outcomes)
 
@@ -123,8 +126,8 @@ class MemoryReader:
 class MemoryJournal(MemoryReader):
     """A log in memory and the right to write to it; see `loopledger.journal.Journal`."""
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Add the records.
+    def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
+        """Add the records, and erase bodies.
 
         Raises:
             LoopInUse: They do not follow the log's end: another writer was here.
@@ -138,11 +141,22 @@ class MemoryJournal(MemoryReader):
         for record in records:
             if record.event_id is not None:
                 self._store.by_event_id.setdefault(record.event_id, []).append(record)
+        for first, last in erased:
+            for record in list(self.records(first, last, TRAFFIC)):
+                self._erase(record)
 
     def close(self) -> None:
         """Let the next writer in."""
         if self._store.owned.locked():
             self._store.owned.release()
+
+    def _erase(self, record: Record) -> None:
+        if record.event_id is None or record.erased:
+            return
+        gone = replace(record, body=b"", body_sha256=body_hash(record.body))
+        self._store.records[record.seq - 1] = gone
+        same = self._store.by_event_id[record.event_id]
+        same[same.index(record)] = gone
 
 
 class MemoryCheckpoints:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 import msgspec
-from msgspec.structs import astuple
 
 from loopledger.errors import LogDamaged
 from loopledger.events import Event, encode
@@ -28,8 +27,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         at: UTC in microseconds since 1970, never less than that of the event before.
         kind: What happened.
         event_id: The caller's id of the decision it belongs to, if any.
-        body: The event as JSON.
+        body: The event as JSON; empty if it was erased.
         digest: Ties it to everything before it, 32 bytes.
+        body_sha256: Of the body that was erased, 32 bytes; none if it was not.
 
     """
 
@@ -39,6 +39,12 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     event_id: str | None
     body: bytes
     digest: bytes
+    body_sha256: bytes | None = None
+
+    @property
+    def erased(self) -> bool:
+        """Whether its body is gone."""
+        return self.body_sha256 is not None
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -68,7 +74,8 @@ def seal(head: Head, at: int, event: Event, event_id: str | None = None) -> Reco
     at = max(at, head.at)
     kind = event.kind
     body = encode(event)
-    return Record(seq, at, kind, event_id, body, _digest(head.digest, seq, at, kind, event_id, body))
+    digest = _digest(head.digest, seq, at, kind, event_id, body_hash(body))
+    return Record(seq, at, kind, event_id, body, digest)
 
 
 def check(records: Iterable[Record], head: Head) -> Iterator[Record]:
@@ -87,21 +94,23 @@ def check(records: Iterable[Record], head: Head) -> Iterator[Record]:
             raise LogDamaged(f"event {head.seq + 1} is missing: event {record.seq} follows", head.seq + 1)
         if record.at < head.at:
             raise LogDamaged(f"event {record.seq} is dated before the one it follows", record.seq)
-        if record.digest != _digest(head.digest, *astuple(record)[:5]):
+        hashed = record.body_sha256 or body_hash(record.body)
+        header = record.seq, record.at, record.kind, record.event_id
+        if record.digest != _digest(head.digest, *header, hashed):
             raise LogDamaged(f"event {record.seq} ({record.kind}) is not what was recorded", record.seq)
         yield record
         head = head_of(record)
 
 
-def _digest(previous: bytes, seq: int, at: int, kind: str, event_id: str | None, body: bytes) -> bytes:
+def _digest(previous: bytes, seq: int, at: int, kind: str, event_id: str | None, hashed: bytes) -> bytes:
     header = _encode_header((seq, at, kind, event_id))
-    return sha256(b"".join((previous, header, _hash(body)))).digest()
+    return sha256(b"".join((previous, header, hashed))).digest()
 
 
 _PIECE = 2047
 
 
-def _hash(body: bytes) -> bytes:
+def body_hash(body: bytes) -> bytes:
     """Return SHA-256 of a body, in pieces small enough for hashlib to keep the interpreter's lock.
 
     For more than that it lets the lock go, and under load getting it back takes far longer than

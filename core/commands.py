@@ -2,6 +2,7 @@
 
 import msgspec
 
+from loopledger.events import Run
 from loopledger.policy import LearningPolicy
 from loopledger.request import SlotTerms
 from loopledger.training import Step
@@ -143,6 +144,33 @@ class ImportModel(msgspec.Struct, frozen=True):
     engine: str
 
 
+class KeptModel(msgspec.Struct, frozen=True):
+    """A version's bytes, and their SHA-256 in hexadecimal digits."""
+
+    version: int
+    model: bytes
+    sha256: str
+
+
+class Erase(msgspec.Struct, frozen=True):
+    """Erase bodies.
+
+    Attributes:
+        runs: First and last seqs of stretches in which every body that can be erased is.
+        events: How many bodies that are.
+        models: The versions that could not be made any more afterwards.
+        lost: Those of them that cannot be made now either.
+        versions: How many versions there were when this was found out.
+
+    """
+
+    runs: tuple[Run, ...]
+    events: int
+    models: tuple[KeptModel, ...]
+    lost: tuple[int, ...]
+    versions: int
+
+
 class ResetModel(msgspec.Struct, frozen=True):
     """Go back to no model; what was logged stays."""
 
@@ -160,4 +188,5 @@ Command = (
     | PublishModel
     | ImportModel
     | ResetModel
+    | Erase
 )

@@ -11,6 +11,7 @@ from loopledger.commands import (
     ChangePolicy,
     ChangeSettings,
     Command,
+    Erase,
     ImportModel,
     PlanTraining,
     PublishModel,
@@ -26,7 +27,9 @@ from loopledger.errors import Conflict, InvalidRequest, NotFound
 from loopledger.events import (
     VERSIONS,
     Activated,
+    Erased,
     ModelImported,
+    ModelKept,
     ModelPublished,
     ModelReset,
     ModelTrained,
@@ -77,7 +80,8 @@ def _govern(  # noqa: PLR0911 - one for each command
     | ChangeSettings
     | PublishModel
     | ImportModel
-    | ResetModel,
+    | ResetModel
+    | Erase,
     facts: Facts,
 ) -> Decided:
     match command:
@@ -98,6 +102,8 @@ def _govern(  # noqa: PLR0911 - one for each command
             return _import_model(state, command, facts)
         case ResetModel():
             return Decided((ModelReset(),), _receipt(facts))
+        case Erase():
+            return _erase(state, command, facts)
 
 
 def _reward(state: State, command: Reward, facts: Facts) -> Decided:
@@ -108,6 +114,8 @@ def _reward(state: State, command: Reward, facts: Facts) -> Decided:
     key = None if command.key is None else check_id("key", command.key, limits)
     if key is not None:
         for record in facts.rewards(event_id):
+            if record.erased:
+                continue
             before = decode(record.body, record.seq)
             if isinstance(before, Rewarded) and (before.key, before.slot) == (key, slot):
                 if before.value != value:
@@ -140,6 +148,7 @@ def _train(state: State, command: Train, facts: Facts) -> Decided:
         or step.parent != state.line.newest
         or step.policy != state.effective_policy
         or step.left_out != state.left_out
+        or step.erased != state.erased
         or not _is_next(step, learned, facts)
     ):
         raise Conflict("the loop has changed since this training step was planned; plan it again")
@@ -231,6 +240,19 @@ def _import_model(state: State, command: ImportModel, facts: Facts) -> Decided:
         engine=command.engine,
     )
     return Decided((imported, ModelPublished(version=imported.version)), _receipt(facts))
+
+
+def _erase(state: State, command: Erase, facts: Facts) -> Decided:
+    if command.versions != state.versions:
+        raise Conflict("a model version was made while the erasure was prepared; erase again")
+    kept = [ModelKept(version=kept.version, model=kept.model, sha256=kept.sha256) for kept in command.models]
+    erased = Erased(
+        runs=command.runs,
+        events=command.events,
+        kept=tuple(model.version for model in kept),
+        lost=command.lost,
+    )
+    return Decided((*kept, erased), _receipt(facts), erased=command.runs)
 
 
 def _receipt(facts: Facts) -> Receipt:

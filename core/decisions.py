@@ -54,6 +54,7 @@ def rank(state: State, command: Rank, facts: Facts) -> Decided:
 
 
 def _ranked_before(command: Rank, recorded: Record) -> Decided:
+    _check_there(command.event_id, recorded)
     ranked = decode(recorded.body, recorded.seq)
     if not (
         isinstance(ranked, Ranked)
@@ -111,6 +112,7 @@ def rank_slots(state: State, command: RankSlots, facts: Facts) -> Decided:
 
 
 def _slots_ranked_before(command: RankSlots, recorded: Record) -> Decided:
+    _check_there(command.event_id, recorded)
     ranked = decode(recorded.body, recorded.seq)
     if not (
         isinstance(ranked, SlotsRanked)
@@ -126,6 +128,11 @@ def _slots_ranked_before(command: RankSlots, recorded: Record) -> Decided:
 
 def _same_json(left: Raw, right: bytes) -> bool:
     return bytes(left) == right or msgspec.json.decode(left) == msgspec.json.decode(right)
+
+
+def _check_there(event_id: str, recorded: Record) -> None:
+    if recorded.erased:
+        raise Conflict(f"event_id {event_id!r} belongs to a decision that was erased; use a new id")
 
 
 def _taken(event_id: str) -> Conflict:

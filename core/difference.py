@@ -159,7 +159,7 @@ def _recent(reader: Reader) -> list[tuple[str, Ranked]]:
     width = CONTEXTS
     while True:
         first = max(1, head - width)
-        records = list(reader.records(first=first, kinds=("Ranked",)))
+        records = [one for one in reader.records(first=first, kinds=("Ranked",)) if not one.erased]
         if len(records) >= CONTEXTS or first == 1:
             break
         width *= 4

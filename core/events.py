@@ -16,6 +16,10 @@ FORMAT = 1
 """The version of the shapes below, kept in `LoopCreated`."""
 
 
+Run = tuple[int, int]
+"""The first and the last seq of a stretch of the log."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag=True):
     """What happened, apart from when, where in the log, and to which event id."""
 
@@ -224,6 +228,31 @@ class ModelImported(Event, frozen=True):
     engine: str
 
 
+class ModelKept(Event, frozen=True):
+    """A version's bytes became part of the log, because what it learned from is erased next."""
+
+    version: int
+    model: bytes
+    sha256: str
+
+
+class Erased(Event, frozen=True):
+    """Bodies of decisions, rewards and activations are gone; only their hashes are left.
+
+    Attributes:
+        runs: First and last seqs of stretches in which all of them are.
+        events: How many bodies were erased with this event.
+        kept: The versions whose bytes the events right before this one hold, in order.
+        lost: Versions that could not be made here any more, and cannot be made anywhere now.
+
+    """
+
+    runs: tuple[Run, ...]
+    events: int
+    kept: tuple[int, ...] = ()
+    lost: tuple[int, ...] = ()
+
+
 class ModelReset(Event, frozen=True):
     """There is no model any more, until one is trained from what comes."""
 
@@ -241,13 +270,18 @@ AnyEvent = (
     | ModelPublished
     | ModelImported
     | ModelReset
+    | ModelKept
+    | Erased
 )
 DecisionKind = Literal["Ranked", "SlotsRanked"]
 
 DECISIONS: tuple[DecisionKind, DecisionKind] = ("Ranked", "SlotsRanked")
 OUTCOMES = ("Rewarded", "Activated")
+TRAFFIC = (*DECISIONS, *OUTCOMES)
+"""The kinds whose bodies can be erased."""
 VERSIONS = ("ModelTrained", "ModelImported")
 CONTROL = (
+    "Erased",
     "LoopCreated",
     "ModelImported",
     "ModelPublished",
@@ -257,7 +291,7 @@ CONTROL = (
     "RelearningBegun",
     "SettingsChanged",
 )
-"""The kinds that change how the loop works; all others are its traffic."""
+"""The kinds that change how the loop works, or what can be read of it."""
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)

@@ -6,7 +6,7 @@ import msgspec
 
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.chain import Record
-from loopledger.events import Event
+from loopledger.events import Event, Run
 from loopledger.journal import Reader
 from loopledger.learner import Scorer
 from loopledger.settings import Settings
@@ -58,9 +58,11 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
         events: To be logged, all or none.
         answer: For the caller, once they are.
         event_id: That the events belong to, if any.
+        erased: First and last seqs of stretches whose bodies are erased in the same transaction.
 
     """
 
     events: tuple[Event, ...]
     answer: Answer
     event_id: str | None = None
+    erased: tuple[Run, ...] = ()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from loopledger.chain import Head, Record
-from loopledger.events import DecisionKind
+from loopledger.events import DecisionKind, Run
 
 
 class Outcome(NamedTuple):
@@ -80,7 +80,10 @@ class Reader(Protocol):
         ...
 
     def traced(self, kind: DecisionKind, first: int, last: int) -> Iterator[Traced]:
-        """Yield the decisions of a kind between two seqs, each with its outcomes, a few at a time."""
+        """Yield the decisions of a kind between two seqs, each with its outcomes, a few at a time.
+
+        What was erased is left out.
+        """
         ...
 
     def decisions(self, event_ids: Sequence[str]) -> dict[str, Record]:
@@ -108,8 +111,13 @@ class Reader(Protocol):
 class Journal(Reader, Protocol):
     """A log and the right to write to it: there is one at a time."""
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
         """Make the records durable, all or none; they are when this returns.
+
+        Args:
+            records: What comes next in the log.
+            erased: First and last seqs of stretches in which every body of a decision, reward or
+                activation is overwritten with its hash, in the same transaction.
 
         Raises:
             LoopInUse: Another writer has taken over.

@@ -7,6 +7,7 @@ import msgspec
 
 from loopledger.chain import Record
 from loopledger.checkpoints import Models
+from loopledger.erasing import Remains
 from loopledger.events import CONTROL, ModelImported, ModelTrained, decode
 from loopledger.journal import Reader
 from loopledger.policy import LearningPolicy
@@ -86,7 +87,11 @@ def lineage(reader: Reader, checkpoints: Models) -> list[ModelVersion]:
             if state.published:
                 begun = Service(record.seq, None, record.at, None)
                 served.setdefault(state.published, []).append(begun)
-    return [_described(record, event, checkpoints, served.get(event.version, ())) for record, event in made]
+    remains = Remains(reader)
+    return [
+        _described(record, event, checkpoints, served.get(event.version, ()), remains)
+        for record, event in made
+    ]
 
 
 def _ended(service: Service, record: Record) -> Service:
@@ -98,6 +103,7 @@ def _described(
     event: ModelTrained | ModelImported,
     checkpoints: Models,
     served: Iterable[Service],
+    remains: Remains,
 ) -> ModelVersion:
     trained = event if isinstance(event, ModelTrained) else None
     kept = checkpoints.load_model(event.version)
@@ -116,6 +122,7 @@ def _described(
         seq=record.seq,
         at=record.at,
         kept=isinstance(event, ModelImported)
+        or event.version in remains.kept
         or (kept is not None and sha256(kept).hexdigest() == event.sha256),
         served=tuple(served),
     )

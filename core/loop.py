@@ -170,7 +170,7 @@ class Loop:
                 prepared.scorer.close()
             return error
         if batch.records:
-            self._journal.append(batch.records)
+            self._journal.append(batch.records, decided.erased)
             self.state = after
             self._settle(before, prepared)
         return decided.answer

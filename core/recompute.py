@@ -40,10 +40,13 @@ def recompute(
 
     """
     checked = 0
-    unlike = 0
+    unlike = 0  # or erased
     problems: list[Problem] = []
     for stretch in stretches:
         for record in reader.records(stretch.first, stretch.last, DECISIONS):
+            if record.erased:
+                unlike += 1
+                continue
             try:
                 same = again(record, scorer, loop_seed)
                 what = f"event {record.seq}: the decision computes to another outcome than was recorded"

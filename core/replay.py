@@ -5,6 +5,7 @@ from hashlib import sha256
 from msgspec.structs import replace
 
 from loopledger.checkpoints import Models
+from loopledger.erasing import Remains
 from loopledger.errors import LogDamaged, NotFound, ReplayMismatch
 from loopledger.events import CONTROL, VERSIONS, ModelImported, ModelTrained, decode
 from loopledger.journal import Reader
@@ -121,6 +122,7 @@ def rebuild(
     missing: list[tuple[int, ModelTrained]] = []
     model: bytes | None = None
     wanted = version
+    remains = Remains(reader)
     while wanted:
         seq, event = version_event(reader, wanted)
         if isinstance(event, ModelImported):
@@ -129,6 +131,9 @@ def rebuild(
         kept = checkpoints.load_model(wanted) if checkpoints else None
         if kept is not None and sha256(kept).hexdigest() == event.sha256:
             model = kept
+            break
+        if wanted in remains.kept:
+            model = _same(remains.model(wanted), event, seq, learner.engine)
             break
         missing.append((seq, event))
         wanted = event.parent

@@ -93,7 +93,7 @@ class Entry(msgspec.Struct, frozen=True):
         at: When, UTC in microseconds since 1970.
         kind: What happened.
         event_id: The decision it belongs to, if any.
-        body: The rest, as JSON.
+        body: The rest, as JSON; null if it was erased.
 
     """
 
@@ -111,7 +111,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 def entry(record: Record) -> Entry:
     """Return an event of the log for reading."""
-    return Entry(record.seq, record.at, record.kind, record.event_id, msgspec.Raw(record.body))
+    return Entry(record.seq, record.at, record.kind, record.event_id, msgspec.Raw(record.body or b"null"))
 
 
 def status(reader: Reader, state: State) -> Status:

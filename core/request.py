@@ -191,6 +191,10 @@ def _listed_slots(slots: object) -> list[Slot]:
     return [_read(Slot, f"slots[{position}]", slot) for position, slot in enumerate(slots)]
 
 
+ANY_ID = Limits(id_length=4096)
+"""Ids as long as any loop may allow."""
+
+
 def check_id(field: str, value: object, limits: Limits) -> str:
     """Return an id, as a plain string, if it can be one.
 
@@ -210,6 +214,18 @@ def check_id(field: str, value: object, limits: Limits) -> str:
 def _plain(text: str) -> str:
     """Return a string without the class that it came in, an enumeration's for example: the log has none."""
     return text if type(text) is str else str.__str__(text)
+
+
+def listed_ids(field: str, values: object) -> list[str]:
+    """Return event ids that some loop may hold, each once.
+
+    Raises:
+        InvalidRequest: It is no list, or one of them cannot be an id.
+
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InvalidRequest(field, f"must be a list of event ids (got {type(values).__name__})")
+    return list(dict.fromkeys(check_id(field, value, ANY_ID) for value in values))
 
 
 def check_excluded(field: str, excluded: object, ids: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from loopledger.events import (
     CONTROL,
     FORMAT,
     AnyEvent,
+    Erased,
     LoopCreated,
     ModelImported,
     ModelPublished,
@@ -63,6 +64,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         versions: How many versions there are.
         line: What training goes on with.
         left_out: Seq of the event that says which decisions are not to be learned; 0 for none.
+        erased: Seq of the event that last erased bodies; 0 for none.
         trained_at: When the newest version was trained; at first, when the loop was created.
         closed_through: Seq up to which every decision's window is known to have closed.
         waits: From which seq on which reward wait (microseconds) was in force, as far back as
@@ -81,6 +83,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     versions: int = 0
     line: Line = Line()
     left_out: int = 0
+    erased: int = 0
     trained_at: int = 0
     closed_through: int = 0
     waits: tuple[tuple[int, int], ...] = ()
@@ -165,6 +168,8 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: P
             return replace(state, published=event.version, follows=event.version == state.line.newest)
         case ModelReset():
             return replace(state, published=0, line=Line(learned_through=state.closed_through), follows=True)
+        case Erased():
+            return replace(state, erased=record.seq)
         case _:
             raise LogDamaged(f"event {record.seq} ({record.kind}) cannot come here", record.seq)
 

@@ -1,6 +1,7 @@
 """Whether an event could come where it stands: what a valid chain alone does not say."""
 
 from loopledger.chain import Record
+from loopledger.erasing import Gone
 from loopledger.errors import LogDamaged
 from loopledger.events import Decision, ModelPublished, ModelTrained, decode
 from loopledger.journal import Reader
@@ -17,6 +18,7 @@ class Terms:
 
     def __init__(self, state: State | None = None) -> None:
         self._state = state
+        self._gone: Gone | None = None
 
     def breaches(self, record: Record, reader: Reader) -> list[str]:
         """Return what is wrong with the next event, and take it into account.
@@ -25,19 +27,32 @@ class Terms:
             LogDamaged: The event cannot be read, or cannot come here at all.
 
         """
+        found = self._body(record, reader)
+        if record.erased and self._state is not None:
+            self._state = evolve(self._state, record)
+            return found
         event = decode(record.body, record.seq)
         if event.kind != record.kind:
             raise LogDamaged(f"event {record.seq} is called {record.kind} and holds {event.kind}", record.seq)
         state = self._state
         self._state = evolve(state, record)
         if state is None:
-            return []
+            return found
         if isinstance(event, Decision):
-            return _decision(event, state, record)
-        if isinstance(event, ModelTrained):
-            return _trained(event, state, record, reader)
-        if isinstance(event, ModelPublished) and not 0 < event.version <= state.versions:
-            return [f"event {record.seq} publishes version {event.version}, which did not exist"]
+            found += _decision(event, state, record)
+        elif isinstance(event, ModelTrained):
+            found += _trained(event, state, record, reader)
+        elif isinstance(event, ModelPublished) and not 0 < event.version <= state.versions:
+            found.append(f"event {record.seq} publishes version {event.version}, which did not exist")
+        return found
+
+    def _body(self, record: Record, reader: Reader) -> list[str]:
+        if self._gone is None or (record.erased and not self._gone.covers(record)):
+            self._gone = Gone(reader)  # anew: it may just have been erased
+        if record.erased and not self._gone.covers(record):
+            return [f"event {record.seq} has lost its body, and no event says that it was erased"]
+        if not record.erased and self._gone.covers(record):
+            return [f"event {record.seq} still has its body, which the log says was erased"]
         return []
 
 
@@ -77,7 +92,7 @@ def _trained(event: ModelTrained, state: State, record: Record, reader: Reader) 
         if span != (event.first, event.last, event.decisions):
             found.append(f"event {record.seq}: version {event.version} covers other decisions than were next")
         last = reader.record(event.last)
-        if last is not None:
+        if last is not None and not last.erased:
             decision = decode(last.body, last.seq)
             wait = decision.reward_wait if isinstance(decision, Decision) else 0
             if event.last > state.closed_through and last.at + wait > record.at:

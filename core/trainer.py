@@ -28,6 +28,9 @@ class Trainer:
         checkpoints: Where models are kept.
         ask: Sends the loop a command and waits for the answer.
 
+    Attributes:
+        turn: Held while something is trained.
+
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class Trainer:
         self._learner = learner
         self._checkpoints = checkpoints
         self._ask = ask
-        self._turn = Lock()
+        self.turn = Lock()
 
     def train(self, interval: Callable[[], int], progress: Progress | None = None) -> list[int]:
         """Learn everything whose window has closed by now, and return the versions that were made.
@@ -56,7 +59,7 @@ class Trainer:
         """
         made: list[int] = []
         attempts = _ATTEMPTS
-        with self._turn:
+        with self.turn:
             while isinstance(step := self._ask(PlanTraining()), Step):
                 try:
                     self._carry_out(step, progress)
@@ -74,7 +77,7 @@ class Trainer:
     @property
     def busy(self) -> bool:
         """Whether a training is under way."""
-        return self._turn.locked()
+        return self.turn.locked()
 
     def publish(self, version: int) -> Answer:
         """Let decisions use a version; it is rebuilt first if its bytes are not kept.

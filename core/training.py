@@ -36,6 +36,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         last: Seq of the last decision it covers.
         decisions: How many decisions it covers.
         left_out: Seq of the event that says which of them are left out; 0 for none.
+        erased: Seq of the last erasure when it was planned: what was erased since was read all the same.
 
     """
 
@@ -46,6 +47,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     last: int | None = None
     decisions: int = 0
     left_out: int = 0
+    erased: int = 0
 
 
 def step_of(event: ModelTrained) -> Step:
@@ -86,6 +88,7 @@ def plan(state: State, reader: Reader, now: int) -> Step | None:
         last=span and span.last,
         decisions=span.decisions if span else 0,
         left_out=state.left_out,
+        erased=state.erased,
     )
 
 

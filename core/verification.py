@@ -3,6 +3,7 @@
 import msgspec
 
 from loopledger.checkpoints import Checkpoints
+from loopledger.erasing import Remains
 from loopledger.events import (
     CONTROL,
     ModelImported,
@@ -68,9 +69,10 @@ class Findings(msgspec.Struct, frozen=True):
         versions: Model versions that were rebuilt with the same bytes.
         decisions: Decisions that were computed again with the same outcome.
         other_decisions: Decisions that were computed again with another outcome.
+        erased: Events whose bodies are gone, as the log itself says.
         unchecked_versions: Versions that cannot be made again here, because another engine made
-            them or one before them.
-        unchecked_decisions: Decisions that need such a version.
+            them or one before them, or because what they learned from is erased.
+        unchecked_decisions: Decisions that need a version of another engine, or are erased.
         problems: What does not hold.
 
     """
@@ -81,6 +83,7 @@ class Findings(msgspec.Struct, frozen=True):
     other_decisions: int = 0
     unchecked_versions: int = 0
     unchecked_decisions: int = 0
+    erased: int = 0
     problems: tuple[Problem, ...] = ()
 
     def plus(self, other: "Findings") -> "Findings":
@@ -92,6 +95,7 @@ class Findings(msgspec.Struct, frozen=True):
             self.other_decisions + other.other_decisions,
             self.unchecked_versions + other.unchecked_versions,
             self.unchecked_decisions + other.unchecked_decisions,
+            self.erased + other.erased,
             tuple(sorted({*self.problems, *other.problems})),
         )
 
@@ -172,16 +176,16 @@ def segments(
         for stretch in served
         if stretch.last >= since
     ]
-    return _cut(trained, old, recent, checkpoints)
+    kept = {version for version in trained if checkpoints.load_model(version) is not None}
+    return _cut(trained, old, recent, {0, *old, *kept, *Remains(reader).kept})
 
 
 def _cut(
     trained: dict[int, ModelTrained | ModelImported],
     old: set[int],
     served: list[Served],
-    checkpoints: Checkpoints,
+    kept: set[int],
 ) -> list[Segment]:
-    kept = {0, *old, *(version for version in trained if checkpoints.load_model(version) is not None)}
     found = [
         Segment(stretch.version, (), (piece,))
         for stretch in served

@@ -12,6 +12,7 @@ from loopledger.anchor import Anchor, missing
 from loopledger.chain import Head, check, head_of
 from loopledger.checkpoints import Checkpoints, saved
 from loopledger.draw import uniform_hash
+from loopledger.erasing import Remains
 from loopledger.errors import LogDamaged, LoopledgerError, NotFound, ReplayMismatch
 from loopledger.events import DECISIONS, ModelImported, decode
 from loopledger.journal import Reader
@@ -97,6 +98,7 @@ def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) ->
     """
     checked = decisions = 0
     seen = Head()
+    erased = 0
     problems: list[Problem] = []
     try:
         if since > 1:
@@ -104,6 +106,7 @@ def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) ->
         else:
             terms = Terms()
         for record in check(reader.records(since, head.seq), seen):
+            erased += record.erased
             problems.extend(Problem(record.seq, what) for what in terms.breaches(record, reader))
             seen = Head(record.seq, record.at, record.digest)
             checked += 1
@@ -113,7 +116,7 @@ def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) ->
         advance(checked % REPORT_EVERY)
     except LogDamaged as error:
         problems.append(Problem(error.seq or seen.seq + 1, str(error)))
-        return Findings(events=checked, problems=tuple(problems)), decisions
+        return Findings(events=checked, erased=erased, problems=tuple(problems)), decisions
     committed = reader.committed()
     if committed.seq < seen.seq:
         problems.append(Problem(seen.seq, f"only {committed.seq} events are known to be committed"))
@@ -124,7 +127,7 @@ def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) ->
         problems.append(Problem(seen.seq, f"event {seen.seq} is not the last that was committed"))
     elif not head.seq:
         problems.append(Problem(1, "the log is empty: it should begin with LoopCreated"))
-    return Findings(events=checked, problems=tuple(problems)), decisions
+    return Findings(events=checked, erased=erased, problems=tuple(problems)), decisions
 
 
 def _cached(reader: Reader, checkpoints: Checkpoints) -> Iterator[Problem]:
@@ -160,10 +163,11 @@ def _segment(
     reader: Reader, learner: Learner, checkpoints: Checkpoints, segment: Segment, advance: Advance
 ) -> Findings:
     findings = Findings()
+    remains = Remains(reader)
     model: bytes | None = None
     for place, version in enumerate((segment.start, *segment.versions)):
         if version:
-            model, made = _make(reader, learner, checkpoints, version, model, given=place == 0)
+            model, made = _make(reader, learner, checkpoints, version, model, remains if place else None)
             findings = findings.plus(made)
             if model is None:
                 return findings.plus(_unchecked(reader, segment, place))
@@ -178,17 +182,19 @@ def _make(
     checkpoints: Checkpoints,
     version: int,
     parent: bytes | None,
-    *,
-    given: bool,
+    remains: Remains | None,
 ) -> tuple[bytes | None, Findings]:
     """Return a version's bytes, if it can be made or is kept, and what was found on the way.
 
-    A given version is where a segment begins: another segment checks how it is made.
+    Where a segment begins, nothing is said of what is erased: another segment checks that version.
     """
     seq, event = version_event(reader, version)
     try:
-        if given:
+        if remains is None:
             return rebuild(reader, learner, version, checkpoints), Findings()
+        if version in remains.kept | remains.lost:
+            made = rebuild(reader, learner, version) if version in remains.kept else None
+            return made, Findings(unchecked_versions=1)
         if isinstance(event, ModelImported):
             model = event.model
         else:

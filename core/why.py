@@ -164,6 +164,8 @@ def why(
     record = reader.decisions([event_id]).get(event_id)
     if record is None:
         raise NotFound(f"no decision has the event id {event_id!r}")
+    if record.erased:
+        raise NotFound(f"the decision {event_id!r} (event {record.seq}) was erased: only its hash is left")
     decision = decode(record.body, record.seq)
     if not isinstance(decision, Ranked | SlotsRanked):
         raise NotFound(f"event {record.seq} is no decision")

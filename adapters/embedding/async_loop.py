@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import cast
 
@@ -19,6 +20,7 @@ from loopledger.as_of import AsOf
 from loopledger.bisect import Bisection
 from loopledger.commands import Activate, Command, ResetModel, Reward
 from loopledger.difference import Difference
+from loopledger.eraser import Erasure
 from loopledger.errors import LoopStopped
 from loopledger.facts import Answer
 from loopledger.lineage import ModelVersion
@@ -109,6 +111,37 @@ class AsyncLoop:
             without=without,
             where=where,
             with_everything=with_everything,
+            progress=progress,
+        )
+
+    async def erasable(
+        self,
+        event_ids: Iterable[str] = (),
+        *,
+        older_than: Moment | timedelta | None = None,
+        where: str | None = None,
+    ) -> int:
+        """Return how many bodies `erase` would erase, as `Loop.erasable` does."""
+        return await self._threads.run_long(
+            self._blocking.erasable, event_ids, older_than=older_than, where=where
+        )
+
+    async def erase(
+        self,
+        event_ids: Iterable[str] = (),
+        *,
+        older_than: Moment | timedelta | None = None,
+        where: str | None = None,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Erasure:
+        """Erase for good, as `Loop.erase` does; progress is told in another thread."""
+        return await self._threads.run_long(
+            self._blocking.erase,
+            event_ids,
+            older_than=older_than,
+            where=where,
+            force=force,
             progress=progress,
         )
 

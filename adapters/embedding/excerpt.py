@@ -7,10 +7,7 @@ from typing import NamedTuple, get_args
 from loopledger.adapters.place import Place
 from loopledger.errors import InvalidRequest
 from loopledger.events import AnyEvent
-from loopledger.request import check_id, whole_number
-from loopledger.settings import Limits
-
-_ANY_ID = Limits(id_length=4096)  # as long as any loop may allow
+from loopledger.request import ANY_ID, check_id, whole_number
 
 KINDS: tuple[str, ...] = tuple(kind.__name__ for kind in get_args(AnyEvent))
 """Every kind of event."""
@@ -39,7 +36,7 @@ def excerpt(first: object, last: object, kinds: object, event_id: object) -> Exc
         if not all(isinstance(kind, str) and kind in KINDS for kind in kinds):
             raise InvalidRequest("kinds", f"must be among {', '.join(KINDS)}")
     if event_id is not None:
-        event_id = check_id("event_id", event_id, _ANY_ID)
+        event_id = check_id("event_id", event_id, ANY_ID)
     return Excerpt(
         whole_number("first", first), None if last is None else whole_number("last", last), kinds, event_id
     )

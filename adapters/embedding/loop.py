@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from datetime import timedelta
 from typing import TypeVar, cast
 
 from loopledger.adapters.embedding.building import (
@@ -12,16 +13,18 @@ from loopledger.adapters.embedding.building import (
     rank_slots_command,
 )
 from loopledger.adapters.embedding.directory import Directory
+from loopledger.adapters.embedding.erasable import erasable
 from loopledger.adapters.embedding.moments import Moment
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.view import LoopView, first_since
 from loopledger.adapters.question import question
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, Relearn, ResetModel, Reward
+from loopledger.eraser import Erasure
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopStopped
 from loopledger.facts import Answer
 from loopledger.policy import LearningPolicy
-from loopledger.request import Actions, Features, Slots
+from loopledger.request import Actions, Features, Slots, listed_ids
 from loopledger.selection import matching, named
 from loopledger.settings import Settings
 from loopledger.training import Progress
@@ -170,7 +173,7 @@ class Loop(LoopView):
         asked = None if where is None else question(where)
         with closing(self.place.store.reader()) as reader:
             first = first_since(reader, since)
-            left_out = named(reader, list(map(str, without)))
+            left_out = named(reader, listed_ids("without", without))
             if asked is not None:
                 left_out = sorted({*left_out, *matching(reader, asked, progress)})
         command = Relearn(new, first, tuple(left_out), where, bool(with_everything))
@@ -188,6 +191,51 @@ class Loop(LoopView):
         if settings.model_update_frequency != before:
             self._session().schedule()
         return settings
+
+    def erasable(
+        self,
+        event_ids: Iterable[str] = (),
+        *,
+        older_than: Moment | timedelta | None = None,
+        where: str | None = None,
+    ) -> int:
+        """Return how many bodies `erase` would erase; the arguments are the same."""
+        marks = erasable(self.directory.clock, event_ids, older_than, where)
+        with closing(self.place.store.reader()) as reader:
+            return sum(mark.chosen for mark in marks(reader))
+
+    def erase(
+        self,
+        event_ids: Iterable[str] = (),
+        *,
+        older_than: Moment | timedelta | None = None,
+        where: str | None = None,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Erasure:
+        """Erase contexts, choices and rewards for good. The chain still holds, and models stay.
+
+        What stays are time, kind and event id of each event and the hash of its body, and the
+        models that learned from it. The erasure is an event.
+
+        Args:
+            event_ids: Everything that was logged under these ids; or
+            older_than: decisions before a time, or of at least an age (a timedelta, or a text such
+                as ``90d``), with what had come for them by then; or
+            where: decisions of which this JMESPath expression is true, with what came for them.
+            force: Whether to erase what a model version learned from that cannot be made here, so
+                that the version is lost.
+            progress: Is told up to which event it has come, and of how many.
+
+        Raises:
+            NotFound: Nothing was logged under an id.
+            ReplayMismatch: A version would be lost.
+
+        """
+        marks = erasable(self.directory.clock, event_ids, older_than, where)
+        return self._using(
+            lambda session: session.eraser.erase(marks, lambda: session.state, progress, force=bool(force))
+        )
 
     def train(self, progress: Progress | None = None) -> list[int]:
         """Learn every decision whose window has closed, and return the versions that were made.

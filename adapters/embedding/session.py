@@ -12,6 +12,7 @@ from loopledger.adapters.place import Place
 from loopledger.clock import SECOND, Clock, SimulatedClock
 from loopledger.commands import Command
 from loopledger.diagnostics import diagnostics
+from loopledger.eraser import Eraser
 from loopledger.errors import LoopledgerError, LoopStopped
 from loopledger.facts import Answer
 from loopledger.learner import Learner
@@ -60,6 +61,7 @@ class Session:
         self._chores = chores
         self.inbox = Inbox(lambda: Loop(place.store, learner, clock, place.checkpoints), most_waiting)
         self.trainer = Trainer(place.store, learner, place.checkpoints, self.ask)
+        self.eraser = Eraser(place.store, learner, place.checkpoints, self.ask, self.trainer.turn)
         self.last_failure: str | None = None
         self._timer_guard = threading.Lock()
         self._cancel: Callable[[], None] | None = None

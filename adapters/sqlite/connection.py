@@ -1,6 +1,8 @@
 """How connections to a log are opened, and what is set on them."""
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 APPLICATION_ID = 0x4C4F4F50
@@ -29,12 +31,23 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             "foreign_keys = ON",
             "recursive_triggers = ON",
             "trusted_schema = OFF",
+            "secure_delete = ON",  # what is erased is overwritten
         ):
             connection.execute(f"PRAGMA {pragma}")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def without_waiting(connection: sqlite3.Connection) -> Generator[None]:
+    """Let questions that somebody else is in the way of come back at once."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(_BUSY_SECONDS * 1000)}")
 
 
 def reader_uri(path: Path) -> str:

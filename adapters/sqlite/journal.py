@@ -4,16 +4,17 @@ import sqlite3
 from collections.abc import Sequence
 from functools import cache
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 
-from msgspec.structs import astuple
-
-from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer
+from loopledger.adapters.sqlite import queries
+from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer, without_waiting
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import check_unchanged, migrate
 from loopledger.adapters.sqlite.reader import SqliteReader
-from loopledger.chain import Record
+from loopledger.chain import Record, body_hash
 from loopledger.errors import LogDamaged, LoopInUse
+from loopledger.events import Run
 
 # A write-ahead log that is begun anew is overwritten, and syncing it costs half of what it costs
 # while the file still grows. So it is kept short.
@@ -21,6 +22,7 @@ _CHECKPOINT_BYTES = 4 * 1_048_576
 _TRANSACTION_BYTES = 4 * PAGE_SIZE  # the ends of the table and of two indexes, and the writer's row
 _ROW = "(?, ?, ?, ?, 0, CAST(? AS TEXT), ?)"
 _ROWS = 128
+_values = attrgetter("seq", "at", "kind", "event_id", "body", "digest")
 _APPEND = """
     INSERT INTO events (seq, at, kind, event_id, codec, body, digest)
     SELECT * FROM (VALUES {rows}) WHERE (SELECT epoch FROM writer) = ?
@@ -54,6 +56,7 @@ class SqliteJournal(SqliteReader):
             self._lock.release()
             raise
         self._since_checkpoint = 0
+        self._overwrite = False
         try:
             migrate(self._connection)
             check_unchanged(self._connection)
@@ -63,25 +66,26 @@ class SqliteJournal(SqliteReader):
             self.close()
             raise
 
-    def append(self, records: Sequence[Record]) -> None:
-        """Make the records durable, all or none.
+    def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
+        """Make the records durable, all or none, and erase bodies with the same transaction.
 
         Raises:
             LoopInUse: Another writer has taken over.
 
         """
         try:
-            if len(records) <= _ROWS:
+            if not erased and len(records) <= _ROWS:
                 # One statement is a transaction by itself. It lets go of the interpreter's lock
                 # once; under load getting it back is what a commit costs.
                 self._insert(records)
             else:
-                self._insert_many(records)
+                self._insert_many(records, erased)
         except sqlite3.IntegrityError as error:
             raise LoopInUse("another writer has taken over this loop") from error
         self._since_checkpoint += _TRANSACTION_BYTES + sum([len(record.body) for record in records])
-        if self._since_checkpoint >= _CHECKPOINT_BYTES:
-            self._checkpoint("PASSIVE")
+        self._overwrite = self._overwrite or bool(erased)
+        if erased or self._since_checkpoint >= _CHECKPOINT_BYTES:
+            self._checkpoint()
 
     def close(self) -> None:
         """Let go of the log and of the right to write."""
@@ -90,11 +94,13 @@ class SqliteJournal(SqliteReader):
         finally:
             self._lock.release()
 
-    def _insert_many(self, records: Sequence[Record]) -> None:
+    def _insert_many(self, records: Sequence[Record], erased: Sequence[Run]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             for start in range(0, len(records), _ROWS):
                 self._insert(records[start : start + _ROWS])
+            for first, last in erased:
+                self._erase(first, last)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -102,9 +108,15 @@ class SqliteJournal(SqliteReader):
             raise
 
     def _insert(self, records: Sequence[Record]) -> None:
-        values = [*chain.from_iterable(map(astuple, records)), self._epoch]
+        values = [*chain.from_iterable(map(_values, records)), self._epoch]
         if self._connection.execute(_append(len(records)), values).rowcount != len(records):
             raise LoopInUse("another writer has taken over this loop")
+
+    def _erase(self, first: int, last: int) -> None:
+        while found := self._all(queries.ERASABLE, (first, last)):
+            hashes = [(body_hash(body), seq) for seq, body in found]
+            self._connection.executemany(queries.ERASE, hashes)
+            first = found[-1][0] + 1
 
     def _take_over(self) -> int:
         execute = self._connection.execute
@@ -126,9 +138,16 @@ class SqliteJournal(SqliteReader):
         if (head.seq, head.digest) != (committed.seq, committed.digest):
             raise LogDamaged(f"event {head.seq} is not the last that was committed", head.seq)
 
-    def _checkpoint(self, mode: str) -> None:
-        """Move what was committed from the write-ahead log into the database; it raises what goes wrong."""
-        self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+    def _checkpoint(self) -> None:
+        """Move what was committed from the write-ahead log into the database; it raises what goes wrong.
+
+        Where bodies were erased, the write-ahead log still holds them until it is cut off. That takes
+        a moment without readers, and is tried again next time if there is none.
+        """
+        mode = "TRUNCATE" if self._overwrite else "PASSIVE"
+        with without_waiting(self._connection):
+            ((busy, _, _),) = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        self._overwrite = self._overwrite and bool(busy)
         self._since_checkpoint = 0
 
 

@@ -25,6 +25,9 @@ _NO_DAMAGE = {
 }
 """Errors of the machine or of the moment. As our questions are always the same, any other is the file's."""
 
+ERASED = 1
+"""The codec of a body that is gone: what is stored is its SHA-256."""
+
 _COLUMNS = "seq, at, kind, event_id, codec, CAST(body AS BLOB), digest"
 
 RECORD = f"SELECT {_COLUMNS} FROM events WHERE seq = ?"
@@ -41,15 +44,23 @@ COUNTS = "SELECT kind, count(*) FROM events WHERE seq > ? GROUP BY kind"
 # The plus keeps SQLite from the index of kinds: a range to learn from is mostly decisions.
 TRACED = f"""
     SELECT seq, at, event_id, codec, CAST(body AS BLOB) FROM events
-    WHERE +kind = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT {PAGE}
+    WHERE +kind = ? AND codec <> {ERASED} AND seq > ? AND seq <= ? ORDER BY seq LIMIT {PAGE}
 """
-OUTCOMES = """
+OUTCOMES = f"""
     SELECT d.seq, o.seq, o.at, o.kind, o.codec, CAST(o.body AS BLOB)
     FROM events AS d CROSS JOIN events AS o
     ON o.event_id = d.event_id AND o.seq <> d.seq AND +o.kind IN ('Rewarded', 'Activated')
-    WHERE +d.kind = ? AND d.seq >= ? AND d.seq <= ?
+    AND o.codec <> {ERASED}
+    WHERE +d.kind = ? AND d.codec <> {ERASED} AND d.seq >= ? AND d.seq <= ?
     ORDER BY d.seq
 """
+
+ERASABLE = f"""
+    SELECT seq, CAST(body AS BLOB) FROM events
+    WHERE seq >= ? AND seq <= ? AND +kind IN ('Ranked', 'SlotsRanked', 'Rewarded', 'Activated')
+    AND codec <> {ERASED} ORDER BY seq LIMIT {PAGE}
+"""
+ERASE = f"UPDATE events SET codec = {ERASED}, body = ? WHERE seq = ?"
 
 
 def page(kind: str | None, event_id: str | None) -> str:
@@ -87,6 +98,8 @@ def decisions(count: int) -> str:
 def record(row: Sequence[Any]) -> Record:
     """Return a row of `_COLUMNS` as a record."""
     seq, at, kind, event_id, codec, stored, digest = row
+    if codec == ERASED:
+        return Record(seq, at, kind, event_id, b"", digest, stored)
     return Record(seq, at, kind, event_id, body(codec, stored, seq), digest)
 
 

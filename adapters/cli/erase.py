@@ -1,0 +1,66 @@
+"""`loopledger erase`: erase what was logged of some decisions, for good."""
+
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from loopledger.adapters.cli.folder import NoTimers, names_in
+from loopledger.adapters.cli.output import as_json, print_json, progress
+from loopledger.adapters.embedding.ledger import Ledger
+
+
+@click.command
+@click.argument("loop")
+@click.option(
+    "--event-ids", metavar="EVENT_ID", multiple=True, help="This decision; may be given several times."
+)
+@click.option(
+    "--event-ids-file",
+    type=click.File(encoding="utf-8"),
+    help="The decisions whose event ids it lists, one a line; - is stdin.",
+)
+@click.option(
+    "--older-than", metavar="AGE|TIME", help="Decisions of at least this age (90d, 12h) or before this time."
+)
+@click.option("--where", metavar="QUERY", help="Decisions of which this JMESPath expression is true.")
+@click.option(
+    "--force", is_flag=True, help="Also where a model version cannot be made here any more, and is lost."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@click.pass_obj
+def command(  # noqa: PLR0913 - one for each way to choose decisions
+    data: Path,
+    loop: str,
+    *,
+    event_ids: tuple[str, ...],
+    event_ids_file: TextIO | None,
+    older_than: str | None,
+    where: str | None,
+    force: bool,
+    yes: bool,
+    json_: bool,
+) -> None:
+    """Erase contexts, choices and rewards of decisions in LOOP, for good.
+
+    Time, kind and event id of each event stay, and so do the models that learned from it. The
+    chain still holds, and the log says what was erased and when.
+    """
+    names_in(data, (loop,))
+    listed = [line.strip() for line in event_ids_file or ()]
+    ids = [*event_ids, *filter(None, listed)]
+    with Ledger(data, clock=NoTimers()) as ledger:
+        erased = ledger.loop(loop)
+        count = erased.erasable(ids, older_than=older_than, where=where)
+        if count and not yes:
+            click.confirm(f"Erase {count:,} events of {loop} for good?", abort=True, err=True)
+        with progress("erasing") as tell:
+            done = erased.erase(ids, older_than=older_than, where=where, force=force, progress=tell)
+    if json_:
+        print_json({"loop": loop, "erased": done})
+        return
+    click.echo(f"{done.events:,} events are erased, {done.decisions:,} decisions among them")
+    for what, versions in (("kept in the log", done.kept), ("lost", done.lost)):
+        if versions:
+            click.echo(f"{len(versions):,} model versions that learned from them are {what}")
