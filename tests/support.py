@@ -11,6 +11,8 @@ from loopledger.adapters.place import Place, in_folder
 from loopledger.clock import SimulatedClock
 from loopledger.context import build_context
 from loopledger.draw import float32s, uniform_hash
+from loopledger.eraser import Eraser
+from loopledger.erasing import marks_before, marks_of
 from loopledger.errors import LearnerFailed
 from loopledger.events import LoopCreated, Ranked
 from loopledger.learner import Folded
@@ -105,6 +107,8 @@ class Bench:
     def open(self):
         self.loop = Loop(self.place.store, self.learner, self.clock, self.place.checkpoints)
         self.trainer = Trainer(self.place.store, self.learner, self.place.checkpoints, self.do)
+        turn = self.trainer.turn
+        self.eraser = Eraser(self.place.store, self.learner, self.place.checkpoints, self.do, turn)
 
     def do(self, command):
         (answer,) = self.loop.execute([command])
@@ -118,6 +122,12 @@ class Bench:
 
     def train(self):
         return self.trainer.train(lambda: self.loop.state.settings.checkpoint_interval)
+
+    def erase(self, *event_ids, before=None, force=False):
+        def marks(reader):
+            return marks_of(reader, event_ids) if before is None else marks_before(reader, before)
+
+        return self.eraser.erase(marks, lambda: self.loop.state, force=force)
 
     def records(self, *kinds):
         reader = self.place.store.reader()

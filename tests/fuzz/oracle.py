@@ -33,6 +33,8 @@ class Oracle:
     outcomes: dict = field(default_factory=dict)  # event id -> [(at, kind, slot, value, key)]
     learned: int = 0  # decisions that the line has learned or never will
     closed: int = 0  # decisions that any line has learned
+    left_out: set = field(default_factory=set)  # event ids
+    erased: set = field(default_factory=set)  # event ids of decisions
 
     def now(self, clock):
         self.at = max(self.at, clock)
@@ -62,6 +64,8 @@ class Oracle:
 
     def labels(self, decision):
         """Return what a decision teaches: (slot, position, probability, reward) for each slot, or nothing."""
+        if decision.event_id in self.left_out | self.erased:
+            return []
         inside = [
             outcome
             for outcome in self.outcomes.get(decision.event_id, [])

@@ -23,11 +23,22 @@ from policies import POLICIES
 from support import Bench, context_of, on_disk
 
 from fuzz.oracle import Decision, Oracle
-from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Rank, RankSlots, ResetModel, Reward
-from loopledger.errors import Conflict
+from loopledger.commands import (
+    Activate,
+    ChangePolicy,
+    ChangeSettings,
+    Rank,
+    RankSlots,
+    Relearn,
+    ResetModel,
+    Reward,
+)
+from loopledger.errors import Conflict, NotFound
 from loopledger.events import SlotsRanked, decode
 from loopledger.policy import LearningPolicy
+from loopledger.replay import rebuild
 from loopledger.request import Slot, read_slots
+from loopledger.selection import named
 from loopledger.settings import Limits, Settings
 from loopledger.training import examples, step_of
 from loopledger.verify import verify
@@ -51,17 +62,24 @@ class LoopMachine(RuleBasedStateMachine):
         self.answers = {}
         self.keys = {}
         self.versions_seen = 0
+        self.versions_kept = set()
 
     def teardown(self):
         if hasattr(self, "bench"):
             reader = self.bench.place.store.reader()
             verification = verify(reader, self.learner, self.bench.place.checkpoints)
+            if self.versions_kept:
+                for version in range(1, self.versions_seen + 1):
+                    assert rebuild(reader, self.learner, version)
             reader.close()
             self.bench.loop.close()
             shutil.rmtree(self.folder)
             assert verification.findings.problems == ()
-            assert verification.findings.decisions == len(self.oracle.decisions)
-            assert verification.findings.versions == self.versions_seen
+            erased = len(self.oracle.erased)
+            assert verification.findings.decisions == len(self.oracle.decisions) - erased
+            assert verification.findings.unchecked_decisions == erased
+            assert verification.findings.versions == self.versions_seen - len(self.versions_kept)
+            assert verification.findings.unchecked_versions == len(self.versions_kept)
 
     @rule(
         event_id=st.sampled_from(EVENT_IDS),
@@ -82,7 +100,10 @@ class LoopMachine(RuleBasedStateMachine):
             command = Rank(event_id, True, context_of(context, offered), IDS, excluded, deferred)
             request = (hour, excluded, deferred)
         known = self.answers.get(event_id)
-        if known is None:
+        if event_id in self.oracle.erased:
+            with pytest.raises(Conflict, match="erased"):
+                self.do(command)
+        elif known is None:
             answer = self.do(command)
             self.answers[event_id] = (request, answer)
             self.note(event_id, deferred)
@@ -221,6 +242,38 @@ class LoopMachine(RuleBasedStateMachine):
         arguments = self.policy.arguments + (" --noconstant" if other else "")
         self.do(ChangePolicy(LearningPolicy("changed", arguments), relearn))
         self.oracle.learned = 0 if relearn else self.oracle.closed
+
+    @precondition(lambda self: self.oracle.decisions)
+    @rule(data=st.data(), other=st.booleans(), everything=st.booleans())
+    def relearn(self, data, other, everything):
+        decisions = self.oracle.decisions
+        first = data.draw(st.integers(0, len(decisions) - 1))
+        without = data.draw(st.sets(st.sampled_from([one.event_id for one in decisions])))
+        reader = self.bench.place.store.reader()
+        since = reader.decisions([decisions[first].event_id])[decisions[first].event_id].seq if first else 1
+        arguments = self.policy.arguments + (" --noconstant" if other else "")
+        policy = LearningPolicy("relearned", arguments) if other else None
+        self.do(Relearn(policy, since, tuple(named(reader, sorted(without))), None, everything))
+        reader.close()
+        self.oracle.left_out = without if everything else self.oracle.left_out | without
+        self.oracle.learned = first
+
+    @rule(event_ids=st.sets(st.sampled_from([*EVENT_IDS, "nobody"]), min_size=1, max_size=3))
+    def erase(self, event_ids):
+        logged = set(self.answers) | set(self.oracle.outcomes)
+        self.oracle.now(self.bench.clock.now())
+        if not event_ids <= logged:
+            with pytest.raises(NotFound):
+                self.bench.erase(*sorted(event_ids))
+            return
+        erased = self.bench.erase(*sorted(event_ids))
+        self.versions_kept |= set(erased.kept)
+        fresh = (event_ids & set(self.answers)) - self.oracle.erased
+        assert erased.decisions == len(fresh)
+        self.oracle.erased |= fresh
+        for event_id in event_ids:
+            self.oracle.outcomes[event_id] = []
+        self.keys = {key: value for key, value in self.keys.items() if key[0] not in event_ids}
 
     @precondition(lambda self: self.versions_seen)
     @rule(data=st.data())
