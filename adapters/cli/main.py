@@ -18,6 +18,7 @@ _COMMANDS = {
     "create": "create",
     "demo": "demo",
     "diff": "diff",
+    "export": "export",
     "log": "log",
     "loops": "loops",
     "model": "model",
