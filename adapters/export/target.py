@@ -22,10 +22,10 @@ def whole_file(path: Path, *, force: bool) -> Generator[BinaryIO]:
         InvalidRequest: There can be none.
 
     """
-    path = Path(os.path.realpath(path))
-    _check_free(path, force=force)
-    beside = path.with_name(f".{os.urandom(6).hex()}.part")
     try:
+        path = Path(os.path.realpath(path))
+        _check_free(path, force=force)
+        beside = path.with_name(f".{os.urandom(6).hex()}.part")
         file = beside.open("xb")
     except (OSError, ValueError) as error:
         raise InvalidRequest("out", f"cannot be written: {error}") from None
