@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from loopledger.events import DECISIONS
+from loopledger.events import DECISIONS, DecisionKind
 from loopledger.joining import Joined, join
 from loopledger.journal import Reader, Span, Traced
 from loopledger.state import State
@@ -84,11 +84,9 @@ def joined_decisions(reader: Reader, wanted: Extent, progress: Progress | None =
     spans = _spans(reader, wanted.first - 1, wanted.last)
     total = sum(span.decisions for span in spans.values())
     streams = [reader.traced(kind, span.first, span.last) for kind, span in spans.items()]
-    for number, traced in enumerate(heapq.merge(*streams, key=_place), start=1):
+    for traced in told(heapq.merge(*streams, key=_place), total, progress):
         # Every decision of every form comes through here: what must not be handed on stops here.
         yield join(traced)
-        if progress and number % _REPORT_EVERY == 0:
-            progress(number, total)
 
 
 class _Placed(Protocol):
@@ -97,6 +95,14 @@ class _Placed(Protocol):
 
 
 _Item = TypeVar("_Item", bound=_Placed)
+
+
+def told(items: Iterable[_Item], total: int, progress: Progress | None) -> Iterator[_Item]:
+    """Yield items, and tell now and then how many have been, and of how many."""
+    for number, item in enumerate(items, start=1):
+        yield item
+        if progress and number % _REPORT_EVERY == 0:
+            progress(number, total)
 
 
 class Tally:
@@ -124,8 +130,10 @@ class Tally:
             yield item
 
 
-def _spans(reader: Reader, after: int, until: int) -> dict[Literal["Ranked", "SlotsRanked"], Span]:
-    found = {kind: reader.span(kind, after, until, until) for kind in DECISIONS if after < until}
+def _spans(reader: Reader, after: int, until: int) -> dict[DecisionKind, Span]:
+    found: dict[DecisionKind, Span | None] = {
+        kind: reader.span(kind, after, until, until) for kind in DECISIONS if after < until
+    }
     return {kind: span for kind, span in found.items() if span is not None}
 
 

@@ -432,6 +432,9 @@ def test_progress_is_told(ledger, clock, monkeypatch):
     told = []
     loop.export(io.BytesIO(), progress=lambda done, total: told.append((done, total)))
     assert told == [(25, DECISIONS), (50, DECISIONS)]
+    told.clear()
+    loop.export(io.BytesIO(), format="events", since=11, until=70, progress=lambda *both: told.append(both))
+    assert told == [(25, 60), (50, 60)]
 
 
 async def test_both_faces_write_the_same(tmp_path, clock):

@@ -68,6 +68,8 @@ def command(  # noqa: PLR0913 - one for each way to choose, and where it goes
             force=force,
             progress=tell,
         )
+    if not to_file:
+        sys.stdout.buffer.flush()  # here a full disk is still a sentence
     if done.left_out:
         what = "1 decision is" if done.left_out == 1 else f"{done.left_out:,} decisions are"
         click.echo(f"{what} left out: rewards may still come (--include-open takes all)", err=True)

@@ -15,7 +15,7 @@ from loopledger.adapters.place import Place
 from loopledger.checkpoints import recover
 from loopledger.clock import Clock
 from loopledger.errors import InvalidRequest, NotFound
-from loopledger.export import Export, Extent, Format, Tally, extent, joined_decisions
+from loopledger.export import Export, Extent, Format, Tally, extent, joined_decisions, told
 from loopledger.journal import Reader
 from loopledger.state import State
 from loopledger.table import rows
@@ -76,7 +76,8 @@ def _write(
 ) -> Tally:
     tally = Tally()
     if how == "events":
-        write_events(file, tally.over(reader.records(within.first, within.last)))
+        records = told(reader.records(within.first, within.last), within.last - within.first + 1, progress)
+        write_events(file, tally.over(records))
         return tally
     decisions = joined_decisions(reader, within, progress)
     if how == "dsjson":

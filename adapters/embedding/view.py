@@ -149,7 +149,7 @@ class LoopView:
             until: End with this event, or at this time.
             include_open: Whether to take decisions too for which rewards may still come.
             force: Whether to replace a file of that name.
-            progress: Is told of decisions written, and of how many.
+            progress: Is told of decisions or events written, and of how many.
 
         Raises:
             InvalidRequest: Names the argument that cannot be used.
