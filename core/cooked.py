@@ -1,13 +1,17 @@
 """Joined examples as lines of JSON that VowpalWabbit learns from (its ``--dsjson``).
 
 The names are those of Personalizer's cooked logs: ``c`` is the context, and a multi-slot line has
-``_outcomes`` with actions from 0. Of ``a`` and ``p``, the ranked actions (from 1) and their
-probabilities, the learner looks at the chosen one's only, and the others are left out.
+``_outcomes`` with actions from 0. There are two forms. The learner's own leaves out what it does
+not look at, of ``a`` and ``p``, the ranked actions (from 1) and their probabilities, all but the
+chosen one's. The cooked form is whole, field by field in the order of Personalizer's.
 """
 
-from msgspec.json import encode
+from collections.abc import Iterator
 
-from loopledger.events import SlotsRanked
+from msgspec import Raw, Struct, field
+from msgspec.json import Encoder, encode
+
+from loopledger.events import Ranked, SlotsRanked
 from loopledger.joining import Joined, Label
 
 _LABEL = (
@@ -29,6 +33,33 @@ def learning_line(joined: Joined) -> bytes | None:
     return b"%b%b}\n" % (begun.encode(), joined.context)
 
 
+def cooked_line(joined: Joined, timestamp: str) -> bytes:
+    """Return a joined example as Personalizer's cooked logs have it; a skipped one says so.
+
+    Args:
+        joined: The joined example.
+        timestamp: When the decision was made, as text.
+
+    """
+    decision = joined.decision
+    whole = (
+        _cooked_slots(joined, decision, timestamp)
+        if isinstance(decision, SlotsRanked)
+        else _cooked(joined, decision, timestamp)
+    )
+    return _encoder.encode(whole) + b"\n"
+
+
+def one_line(json: bytes) -> bytes:
+    """Return JSON without line ends; they can only stand between its words.
+
+    A caller's own JSON comes into the log as it is, and may be spread over lines.
+    """
+    if b"\n" in json or b"\r" in json:
+        return json.replace(b"\n", b" ").replace(b"\r", b" ")
+    return json
+
+
 def _outcomes(decision: SlotsRanked, labels: tuple[Label, ...]) -> bytes:
     return encode(
         [
@@ -36,3 +67,123 @@ def _outcomes(decision: SlotsRanked, labels: tuple[Label, ...]) -> bytes:
             for label, slot in zip(labels, decision.slots, strict=True)
         ]
     )
+
+
+class _Observed(Struct, kw_only=True, omit_defaults=True, gc=False):
+    """A reward or an activation."""
+
+    v: float | None = None
+    event_id: str = field(name="EventId")
+    slot: str | None = field(name="Index", default=None)
+    action_taken: bool = field(name="ActionTaken")
+
+
+class _Model(Struct, gc=False):
+    """The model that was asked."""
+
+    m: str
+
+
+class _Cooked(Struct, kw_only=True, omit_defaults=True, gc=False):
+    """A line for one action; what has a default is left out where it says nothing."""
+
+    cost: float = field(name="_label_cost")
+    probability: float = field(name="_label_probability")
+    action: int = field(name="_label_Action")
+    index: int = field(name="_labelIndex")
+    skipped: bool = field(name="_skipLearn", default=False)
+    o: list[_Observed] = field(default_factory=list)
+    timestamp: str = field(name="Timestamp")
+    version: str = field(name="Version")
+    event_id: str = field(name="EventId")
+    a: list[int]
+    c: Raw
+    p: tuple[float, ...]
+    model: _Model = field(name="VWState")
+    original_cost: float = field(name="_original_label_cost")
+
+
+class _CookedSlot(Struct, gc=False):
+    """What a line for several slots has for each."""
+
+    cost: float = field(name="_label_cost")
+    slot: str = field(name="_id")
+    a: tuple[int, ...] = field(name="_a")
+    p: tuple[float, ...] = field(name="_p")
+    o: list[_Observed] = field(name="_o")
+    original_cost: float = field(name="_original_label_cost")
+
+
+class _CookedSlots(Struct, kw_only=True, omit_defaults=True, gc=False):
+    """A line for several slots."""
+
+    timestamp: str = field(name="Timestamp")
+    skipped: bool = field(name="_skipLearn", default=False)
+    version: str = field(name="Version")
+    event_id: str = field(name="EventId")
+    c: Raw
+    outcomes: list[_CookedSlot] = field(name="_outcomes")
+    baselines: list[int] = field(name="_ba")
+    model: _Model = field(name="VWState")
+
+
+_VERSION = "1"
+_NO_MODEL = "N/A"
+_encoder = Encoder()
+
+
+def _cooked(joined: Joined, decision: Ranked, timestamp: str) -> _Cooked:
+    (label,) = joined.labels
+    return _Cooked(
+        cost=-label.reward,
+        probability=label.probability,
+        action=label.position + 1,
+        index=label.position,
+        skipped=joined.skipped is not None,
+        o=list(_observed(joined, None)),
+        timestamp=timestamp,
+        version=_VERSION,
+        event_id=joined.event_id,
+        a=[position + 1 for position in decision.ranked],
+        c=Raw(one_line(joined.context)),
+        p=decision.probabilities,
+        model=_model(decision),
+        original_cost=-label.original_reward,
+    )
+
+
+def _cooked_slots(joined: Joined, decision: SlotsRanked, timestamp: str) -> _CookedSlots:
+    return _CookedSlots(
+        timestamp=timestamp,
+        skipped=joined.skipped is not None,
+        version=_VERSION,
+        event_id=joined.event_id,
+        c=Raw(one_line(joined.context)),
+        outcomes=[
+            _CookedSlot(
+                -label.reward,
+                slot.slot,
+                slot.ranked,
+                slot.probabilities,
+                list(_observed(joined, slot.slot)),
+                -label.original_reward,
+            )
+            for label, slot in zip(joined.labels, decision.slots, strict=True)
+        ],
+        baselines=[slot.baseline for slot in decision.slots],
+        model=_model(decision),
+    )
+
+
+def _observed(joined: Joined, slot: str | None) -> Iterator[_Observed]:
+    """Yield what came and counts, in log order; an activation is one of every slot."""
+    found: list[tuple[int, float | None]] = [
+        (seq, value) for _, seq, value in joined.came.rewards.get(slot, ())
+    ]
+    found += [(seq, None) for seq in joined.came.activations]
+    for _, value in sorted(found):
+        yield _Observed(v=value, event_id=joined.event_id, slot=slot, action_taken=value is None)
+
+
+def _model(decision: Ranked | SlotsRanked) -> _Model:
+    return _Model(str(decision.model_version) if decision.model_version else _NO_MODEL)

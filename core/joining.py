@@ -53,6 +53,19 @@ class Unjoined(NamedTuple):
     reason: Late
 
 
+class Came(NamedTuple):
+    """What came for a decision and counts.
+
+    Attributes:
+        rewards: For each slot that has any: time, seq and value, in order of time.
+        activations: Their seqs.
+
+    """
+
+    rewards: dict[str | None, list[tuple[int, int, float]]]
+    activations: list[int]
+
+
 class Joined(msgspec.Struct, frozen=True):
     """A decision with what came for it.
 
@@ -65,6 +78,7 @@ class Joined(msgspec.Struct, frozen=True):
         labels: What it teaches, for each slot.
         activated: Whether it took effect: not if deferred and not activated in time.
         skipped: Why nothing is learned from it, if so.
+        came: The rewards and activations that count.
         unjoined: What came for it and does not count.
 
     """
@@ -77,13 +91,8 @@ class Joined(msgspec.Struct, frozen=True):
     labels: tuple[Label, ...]
     activated: bool
     skipped: Skipped | None
+    came: Came
     unjoined: tuple[Unjoined, ...]
-
-
-class _Came(NamedTuple):
-    rewards: dict[str | None, list[tuple[int, int, float]]]  # by slot: at, seq, value
-    activated: bool
-    unjoined: list[Unjoined]
 
 
 def join(traced: Traced) -> Joined:
@@ -95,13 +104,13 @@ def join(traced: Traced) -> Joined:
     """
     decision, context = decode_apart(traced.body, traced.seq)
     if isinstance(decision, SlotsRanked):
-        came = _sorted_outcomes(traced, decision.reward_wait, _slot_names(decision))
+        came, unjoined = _sorted_outcomes(traced, decision.reward_wait, _slot_names(decision))
         labels = _slot_labels(decision, came)
     else:
-        came = _sorted_outcomes(traced, decision.reward_wait, _NO_SLOTS)
+        came, unjoined = _sorted_outcomes(traced, decision.reward_wait, _NO_SLOTS)
         labels = (_label(decision, came),)
     skipped: Skipped | None = None
-    if decision.deferred and not came.activated:
+    if decision.deferred and not came.activations:
         skipped = "not activated"
     elif min(label.probability for label in labels) < RESOLUTION:
         # Outside Online mode the caller's own action is kept even where the model would never
@@ -114,9 +123,10 @@ def join(traced: Traced) -> Joined:
         decision,
         context,
         labels,
-        came.activated or not decision.deferred,
+        bool(came.activations) or not decision.deferred,
         skipped,
-        tuple(came.unjoined),
+        came,
+        tuple(unjoined),
     )
 
 
@@ -132,7 +142,9 @@ def _slot_names(decision: SlotsRanked) -> dict[str | None, str | None]:
     return names | {slot.slot: slot.slot for slot in decision.slots}
 
 
-def _sorted_outcomes(traced: Traced, wait: int, slots: dict[str | None, str | None]) -> _Came:
+def _sorted_outcomes(
+    traced: Traced, wait: int, slots: dict[str | None, str | None]
+) -> tuple[Came, list[Unjoined]]:
     """Return what counts, rewards by slot in order of time, and what does not.
 
     Args:
@@ -142,7 +154,7 @@ def _sorted_outcomes(traced: Traced, wait: int, slots: dict[str | None, str | No
 
     """
     rewards: dict[str | None, list[tuple[int, int, float]]] = {}
-    activated = False
+    activations: list[int] = []
     unjoined: list[Unjoined] = []
     seen: set[tuple[str | None, str]] = set()
     for seq, at, kind, body in traced.outcomes:
@@ -151,7 +163,7 @@ def _sorted_outcomes(traced: Traced, wait: int, slots: dict[str | None, str | No
             unjoined.append(Unjoined(seq, "early" if age < 0 else "late"))
             continue
         if kind == "Activated":
-            activated = True
+            activations.append(seq)
             continue
         # Most rewards are among a few values, and decoding is most of what joining costs.
         reward = _rewarded(body)
@@ -167,7 +179,7 @@ def _sorted_outcomes(traced: Traced, wait: int, slots: dict[str | None, str | No
         rewards.setdefault(slot, []).append((at, seq, reward.value))
     for joined in rewards.values():
         joined.sort()
-    return _Came(rewards, activated, unjoined)
+    return Came(rewards, activations), unjoined
 
 
 @lru_cache(maxsize=4096)
@@ -178,7 +190,7 @@ def _rewarded(body: bytes) -> Rewarded:
     return reward
 
 
-def _values(came: _Came, slot: str | None) -> tuple[float, ...]:
+def _values(came: Came, slot: str | None) -> tuple[float, ...]:
     joined = came.rewards.get(slot)
     return tuple([value for _, _, value in joined]) if joined else ()
 
@@ -187,7 +199,7 @@ def _reward(decision: Decision, values: Sequence[float]) -> float:
     return aggregate(values, decision.reward_aggregation, decision.default_reward)
 
 
-def _label(decision: Ranked, came: _Came) -> Label:
+def _label(decision: Ranked, came: Came) -> Label:
     position = decision.ranked[0]
     values = _values(came, None)
     original = _reward(decision, values)
@@ -197,7 +209,7 @@ def _label(decision: Ranked, came: _Came) -> Label:
     return Label(None, position, decision.probabilities[0], reward, original, values)
 
 
-def _slot_labels(decision: SlotsRanked, came: _Came) -> tuple[Label, ...]:
+def _slot_labels(decision: SlotsRanked, came: Came) -> tuple[Label, ...]:
     labels: list[Label] = []
     for slot in decision.slots:
         position = slot.ranked[0]

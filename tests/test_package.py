@@ -181,7 +181,7 @@ def test_the_command_line_loads_only_what_a_command_needs():
 def test_the_plain_engine_is_loaded_and_not_its_wrapper():
     # The wrapper brings pandas, scipy and numpy, and seconds.
     loaded = imported_by("import loopledger; loopledger.open")
-    assert not roots(loaded) & {"pandas", "scipy", "numpy", "sklearn", "matplotlib"}
+    assert not roots(loaded) & {"pandas", "scipy", "numpy", "sklearn", "matplotlib", "pyarrow"}
 
 
 def test_the_types_are_announced():
@@ -275,5 +275,6 @@ def test_dependencies_are_those_that_are_imported(project):
     imported = {root for path in EVERYTHING.values() for root in roots(names_used(path)[0])}
     outside = imported - set(sys.stdlib_module_names) - {"loopledger"}
     names = {"pylibvw": "vowpalwabbit", "sklearn": "scikit-learn"}
-    extra = {line.split(">")[0] for line in project["project"]["optional-dependencies"]["demo"]}
+    extras = project["project"]["optional-dependencies"]
+    extra = {line.split(">")[0] for line in extras["demo"] + extras["parquet"]}
     assert {names.get(name, name) for name in outside} == declared | extra

@@ -19,6 +19,7 @@ _COMMANDS = {
     "demo": "demo",
     "diff": "diff",
     "erase": "erase",
+    "export": "export",
     "log": "log",
     "loops": "loops",
     "model": "model",

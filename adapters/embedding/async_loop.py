@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import cast
+from pathlib import Path
+from typing import BinaryIO, cast
 
 from loopledger.adapters.embedding.building import Policy, json_command, rank_command, rank_slots_command
 from loopledger.adapters.embedding.excerpt import Excerpt, excerpt, within
@@ -22,6 +23,7 @@ from loopledger.commands import Activate, Command, ResetModel, Reward
 from loopledger.difference import Difference
 from loopledger.eraser import Erasure
 from loopledger.errors import LoopStopped
+from loopledger.export import Export, Format
 from loopledger.facts import Answer
 from loopledger.lineage import ModelVersion
 from loopledger.reports import Entry, Model, Status, entry
@@ -184,6 +186,29 @@ class AsyncLoop:
         """Return a model version, as `Loop.model` does; progress is told in another thread."""
         return await self._threads.run_long(
             self._blocking.model, version, time=time, seq=seq, progress=progress
+        )
+
+    async def export(
+        self,
+        out: str | Path | BinaryIO,
+        *,
+        format: Format = "dsjson",  # noqa: A002 - what everybody calls it
+        since: Moment | None = None,
+        until: Moment | None = None,
+        include_open: bool = False,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Export:
+        """Write decisions or events for other programs, as `Loop.export` does, in another thread."""
+        return await self._threads.run_long(
+            self._blocking.export,
+            out,
+            format=format,
+            since=since,
+            until=until,
+            include_open=include_open,
+            force=force,
+            progress=progress,
         )
 
     async def models(self) -> list[ModelVersion]:

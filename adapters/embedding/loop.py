@@ -36,7 +36,7 @@ class Loop(LoopView):
     """A learning loop. Every answer is durable when it comes."""
 
     def __init__(self, ledger: object, directory: Directory, name: str) -> None:
-        super().__init__(name, directory.place(name), directory.learner)
+        super().__init__(name, directory.place(name), directory.learner, directory.clock)
         self._ledger = ledger  # which closes when nobody has it any more
         self.directory = directory
 

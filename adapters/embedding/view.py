@@ -3,22 +3,27 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
 
 from msgspec.structs import replace
 
 from loopledger.adapters.embedding.building import EventIds, json_command
 from loopledger.adapters.embedding.excerpt import Excerpt, excerpt, within
+from loopledger.adapters.embedding.exporting import Wanted, export
 from loopledger.adapters.embedding.moments import Moment, instant, microseconds
 from loopledger.adapters.place import Place
+from loopledger.adapters.system_clock import SystemClock
 from loopledger.adapters.verifier import side_by_side
 from loopledger.anchor import Anchor
 from loopledger.answers import Decision
 from loopledger.as_of import AsOf, as_of, rank_as_of
 from loopledger.bisect import Bisection, Bisector
 from loopledger.checkpoints import recover
-from loopledger.clock import SimulatedClock
+from loopledger.clock import Clock, SimulatedClock
 from loopledger.difference import Difference, Side, difference, side_of
 from loopledger.errors import InvalidRequest, NotFound
+from loopledger.export import Export, Format
 from loopledger.journal import Reader
 from loopledger.learner import Learner
 from loopledger.lineage import ModelVersion, lineage
@@ -37,13 +42,15 @@ class LoopView:
         name: The loop's name.
         place: Where it is kept.
         learner: Rebuilds models.
+        clock: Tells what time it is; by default the machine's.
 
     """
 
-    def __init__(self, name: str, place: Place, learner: Learner) -> None:
+    def __init__(self, name: str, place: Place, learner: Learner, clock: Clock | None = None) -> None:
         self.name = name
         self.place = place
         self._learner = learner
+        self._clock = clock or SystemClock()
 
     def status(self) -> Status:
         """Return how the loop stands."""
@@ -118,6 +125,39 @@ class LoopView:
         with closing(self.place.store.reader()) as reader:
             for record in reader.records(*wanted):
                 yield entry(record)
+
+    def export(
+        self,
+        out: str | Path | BinaryIO,
+        *,
+        format: Format = "dsjson",  # noqa: A002 - what everybody calls it
+        since: Moment | None = None,
+        until: Moment | None = None,
+        include_open: bool = False,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Export:
+        """Write decisions with what came for them, or events, for other programs (docs/exporting.md).
+
+        A file is written whole or not at all.
+
+        Args:
+            out: The file's name, or a binary stream that is open for writing.
+            format: ``dsjson`` (joined examples for VowpalWabbit), ``csv`` or ``parquet`` (a table)
+                or ``events`` (the log itself as lines of JSON).
+            since: Begin with this event (its seq, a whole number) or at this time (text or datetime).
+            until: End with this event, or at this time.
+            include_open: Whether to take decisions too for which rewards may still come.
+            force: Whether to replace a file of that name.
+            progress: Is told of decisions or events written, and of how many.
+
+        Raises:
+            InvalidRequest: Names the argument that cannot be used.
+            Conflict: There is a file of that name.
+
+        """
+        wanted = Wanted(format, since, until, include_open)
+        return export(self.place, self._clock, wanted, out, force=force, progress=progress)
 
     def models(self) -> list[ModelVersion]:
         """Return every model version that the loop ever had, without their bytes."""

@@ -1,0 +1,122 @@
+"""Exporting a loop: from what somebody asks for to a file or a stream."""
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from io import TextIOBase
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, get_args
+
+from loopledger.adapters.embedding.moments import Moment, microseconds
+from loopledger.adapters.export.lines import write_csv, write_dsjson, write_events
+from loopledger.adapters.export.parquet import check_parquet, write_parquet
+from loopledger.adapters.export.target import whole_file
+from loopledger.adapters.place import Place
+from loopledger.checkpoints import recover
+from loopledger.clock import Clock
+from loopledger.errors import InvalidRequest, NotFound
+from loopledger.export import Export, Extent, Format, Tally, extent, joined_decisions, told
+from loopledger.journal import Reader
+from loopledger.state import State
+from loopledger.table import rows
+from loopledger.training import Progress
+
+Bound = Moment | None
+"""Where an export begins or ends: the seq of an event (a whole number), or a time (text or datetime)."""
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+class Wanted(NamedTuple):
+    """What somebody wants to export."""
+
+    format: Format
+    since: Bound
+    until: Bound
+    include_open: bool
+
+
+def export(
+    place: Place, clock: Clock, wanted: Wanted, out: object, *, force: bool, progress: Progress | None
+) -> Export:
+    """Write a part of a log to a file or a stream.
+
+    Args:
+        place: Where the loop is kept.
+        clock: Tells the time at which windows are open or closed.
+        wanted: Which part, and how.
+        out: A file's name, or a binary stream.
+        force: Whether to replace a file of that name.
+        progress: Is told of decisions or events written, and of how many.
+
+    Raises:
+        InvalidRequest: Names the argument that cannot be used.
+        Conflict: There is a file of that name.
+
+    """
+    if wanted.format not in FORMATS:
+        raise InvalidRequest("format", f"must be one of {', '.join(FORMATS)}")
+    if wanted.format == "parquet":
+        check_parquet()
+    with closing(place.store.reader()) as reader:
+        state = recover(reader, place.checkpoints)
+        if state is None:
+            raise NotFound("the log is empty: the loop was never created")
+        within = _within(reader, state, wanted)
+        now = max(state.at, int(clock.now()))
+        if wanted.format != "events":
+            within = extent(reader, state, now, within.first, within.last, include_open=wanted.include_open)
+        with _opened(out, force=force) as (file, name):
+            tally = _write(file, reader, wanted.format, within, now, progress)
+    return Export(name, wanted.format, tally.rows, tally.first, tally.last, within.left_out)
+
+
+def _write(
+    file: BinaryIO, reader: Reader, how: Format, within: Extent, now: int, progress: Progress | None
+) -> Tally:
+    tally = Tally()
+    if how == "events":
+        records = told(reader.records(within.first, within.last), within.last - within.first + 1, progress)
+        write_events(file, tally.over(records))
+        return tally
+    decisions = joined_decisions(reader, within, progress)
+    if how == "dsjson":
+        write_dsjson(file, tally.over(decisions))
+    elif how == "csv":
+        write_csv(file, tally.over(rows(decisions, now)))
+    else:
+        write_parquet(file, tally.over(rows(decisions, now)))
+    return tally
+
+
+def _within(reader: Reader, state: State, wanted: Wanted) -> Extent:
+    """Return the seqs between which somebody wants to read; what comes while it is read is not among them."""
+    first = _seq("since", wanted.since)
+    if first is None:
+        first = 1 if wanted.since is None else reader.last_until(microseconds(wanted.since) - 1) + 1
+    last = _seq("until", wanted.until)
+    if last is None:
+        last = state.seq if wanted.until is None else reader.last_until(microseconds(wanted.until))
+    return Extent(max(first, 1), min(last, state.seq), 0)
+
+
+def _seq(field: str, bound: object) -> int | None:
+    if isinstance(bound, int) and not isinstance(bound, bool):
+        return bound
+    if bound is None or isinstance(bound, str | datetime):
+        return None
+    raise InvalidRequest(
+        field, f"must be the seq of an event, a text or a datetime (got {type(bound).__name__})"
+    )
+
+
+@contextmanager
+def _opened(out: object, *, force: bool) -> Generator[tuple[BinaryIO, str | None]]:
+    """Yield what to write to, and its name if it has one."""
+    if isinstance(out, str | Path):
+        with whole_file(Path(out), force=force) as file:
+            yield file, str(out)
+    elif hasattr(out, "write") and not isinstance(out, TextIOBase):
+        yield out, None  # type: ignore[misc]
+    else:
+        raise InvalidRequest("out", f"must be a file's name or a binary stream (got {type(out).__name__})")

@@ -1,0 +1,141 @@
+"""What of a log is handed to other programs: which decisions, and how they are counted."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from loopledger.events import DECISIONS, DecisionKind
+from loopledger.joining import Joined, join
+from loopledger.journal import Reader, Span, Traced
+from loopledger.state import State
+from loopledger.training import Progress, closed_until
+
+Format = Literal["dsjson", "csv", "parquet", "events"]
+
+_REPORT_EVERY = 500
+
+
+class Export(msgspec.Struct, frozen=True):
+    """What was written.
+
+    Attributes:
+        file: To which file; none if it went elsewhere.
+        format: In which form.
+        rows: How many lines or rows, a table's heading not among them.
+        first: Seq of the first decision, or event, that was written; none if none was.
+        last: Seq of the last.
+        left_out: How many decisions were left out because rewards may still come for them, or
+            for one before them.
+
+    """
+
+    file: str | None
+    format: Format
+    rows: int
+    first: int | None
+    last: int | None
+    left_out: int
+
+
+class Extent(NamedTuple):
+    """Which decisions to export: the first and the last seq, and how many after that are left out."""
+
+    first: int
+    last: int
+    left_out: int
+
+
+def extent(reader: Reader, state: State, now: int, first: int, last: int, *, include_open: bool) -> Extent:
+    """Return which decisions can be exported.
+
+    Like training it stops at the first decision whose reward window is open: whoever goes on from
+    there later misses none.
+
+    Args:
+        reader: Of the log.
+        state: Of the loop, at the log's end.
+        now: The time that no later event will be dated before.
+        first: Begin with this seq.
+        last: End with this seq.
+        include_open: Whether to take decisions for which rewards may still come.
+
+    """
+    last = min(last, state.seq)
+    if include_open:
+        return Extent(first, last, 0)
+    closed = min(closed_until(state, reader, now), last)
+    after = max(closed, first - 1)
+    return Extent(first, closed, sum(span.decisions for span in _spans(reader, after, last).values()))
+
+
+def joined_decisions(reader: Reader, wanted: Extent, progress: Progress | None = None) -> Iterator[Joined]:
+    """Yield decisions with what came for them, in log order.
+
+    A log holds both kinds of decision where its policy was changed from one to the other.
+
+    Args:
+        reader: Of the log.
+        wanted: Which decisions.
+        progress: Is told how many are done, and of how many.
+
+    """
+    spans = _spans(reader, wanted.first - 1, wanted.last)
+    total = sum(span.decisions for span in spans.values())
+    streams = [reader.traced(kind, span.first, span.last) for kind, span in spans.items()]
+    for traced in told(heapq.merge(*streams, key=_place), total, progress):
+        # Every decision of every form comes through here: what must not be handed on stops here.
+        yield join(traced)
+
+
+class _Placed(Protocol):
+    @property
+    def seq(self) -> int: ...
+
+
+_Item = TypeVar("_Item", bound=_Placed)
+
+
+def told(items: Iterable[_Item], total: int, progress: Progress | None) -> Iterator[_Item]:
+    """Yield items, and tell now and then how many have been, and of how many."""
+    for number, item in enumerate(items, start=1):
+        yield item
+        if progress and number % _REPORT_EVERY == 0:
+            progress(number, total)
+
+
+class Tally:
+    """Counts what goes past.
+
+    Attributes:
+        rows: How many.
+        first: Seq of the first, if any.
+        last: Seq of the last.
+
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.first: int | None = None
+        self.last: int | None = None
+
+    def over(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield the items."""
+        for item in items:
+            self.rows += 1
+            self.last = item.seq
+            if self.first is None:
+                self.first = item.seq
+            yield item
+
+
+def _spans(reader: Reader, after: int, until: int) -> dict[DecisionKind, Span]:
+    found: dict[DecisionKind, Span | None] = {
+        kind: reader.span(kind, after, until, until) for kind in DECISIONS if after < until
+    }
+    return {kind: span for kind, span in found.items() if span is not None}
+
+
+def _place(traced: Traced) -> int:
+    return traced.seq
