@@ -7,6 +7,7 @@ from loopledger.adapters.embedding.building import (
     Policy,
     as_policy,
     json_command,
+    json_slots_command,
     rank_command,
     rank_slots_command,
 )
@@ -95,6 +96,22 @@ class Loop(LoopView):
         named = session.ids.named(event_id, session.limits)
         command = rank_slots_command(session.limits, named, context, actions, slots, deferred)
         return cast("SlotsDecision", self._ask(command))
+
+    def rank_slots_json(self, request: bytes | str) -> SlotsDecision:
+        """Choose an action for each slot of a request as JSON, in the form of Personalizer's multi-slot Rank.
+
+        It does what `rank_slots` does and takes less time: the features are checked, not taken apart.
+
+        Args:
+            request: As `rank_json` takes it, without ``excludedActions`` and with ``slots``: each has
+                ``id`` and, if wanted, ``features``, ``excludedActions`` and ``baselineAction``.
+
+        Raises:
+            InvalidRequest: It is not JSON, or names the field that cannot be used.
+
+        """
+        session = self._session()
+        return cast("SlotsDecision", self._ask(json_slots_command(session.limits, session.ids, request)))
 
     def reward(
         self, event_id: str, value: float, *, slot: str | None = None, key: str | None = None
