@@ -78,7 +78,7 @@ def live_slots(loop, clock, likes, first=0, count=40):
 def slots_request(hour=1, **more):
     """Return a multi-slot Rank as JSON, about what `live_slots` decides."""
     slots = [
-        {"id": slot["id"], "features": [slot.get("features", {})], "excludedActions": slot.get("excluded", [])}
+        {"id": slot["id"], "features": slot.get("features", []), "excludedActions": slot.get("excluded", [])}
         for slot in SLOTS
     ]
     actions = [{"id": name, "features": [features]} for name, features in MORE_ACTIONS.items()]

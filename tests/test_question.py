@@ -39,10 +39,12 @@ def log(tmp_path_factory):
         loop = ledger.create("page", policy=learned.SLOTS_POLICY, settings=settings)
         learned.live_slots(loop, clock, LIKES)
         loop.train()
+        learned.live_slots(loop, clock, LIKES, 40, 20)
+        model = loop.model(1).data
         with closing(loop.place.store.reader()) as reader:
             lines = list(examples(reader, step_of(version_event(reader, 1)[1])))
             records = list(reader.records(kinds=("SlotsRanked",)))
-    return [decode(record.body, record.seq) for record in records], lines
+    return [decode(record.body, record.seq) for record in records], lines, model
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def test_a_question_for_each_slot_about_what_was_left(log):
 
 
 def test_the_sums_of_weights_are_what_the_engine_adds_up(log, learner):
-    decisions, lines = log
+    decisions, lines, _ = log
     model = learner.fold(SOFTMAX, None, [signed(line) for line in lines]).model
     asked = [question for decision in decisions[::5] for question in questions(decision)]
     explained = learner.explain(SOFTMAX, model, [question.context for question in asked])
@@ -90,9 +92,9 @@ def test_the_sums_of_weights_are_what_the_engine_adds_up(log, learner):
 
 
 def test_names_of_slots_features(log, learner):
-    decisions, lines = log
+    decisions, lines, _ = log
     model = learner.fold(SOFTMAX, None, lines).model
-    asked = [*questions(decisions[0])]
+    asked = [*questions(decisions[1])]
     explained = learner.explain(SOFTMAX, model, [question.context for question in asked])
     names = [{weight.feature for weights in actions for weight in weights} for actions in explained]
     assert {"sj.size=large", "_slot=0", "FromUrl.device=mobile phone^sj.size=large"} <= names[0]
@@ -103,7 +105,7 @@ def test_names_of_slots_features(log, learner):
 
 @pytest.mark.parametrize("policy", MANY.values(), ids=MANY)
 def test_a_slot_by_itself_is_answered_and_explained_as_among_all(policy, log, learner):
-    decisions, lines = log
+    decisions, lines, _ = log
     model = learner.fold(policy, None, lines).model
     decision = decisions[7]
     context = bytes(decision.context)
@@ -127,8 +129,13 @@ def test_what_the_caller_sent_twice_counts_twice():
 
 
 def test_a_recorded_slot_is_answered_as_it_was(log):
-    (first, *_), _ = log
-    assert isinstance(first, SlotsRanked)
-    for question, slot in zip(questions(first), first.slots, strict=True):
-        likely = dict(zip(question.positions, question.answer(None, 0.0), strict=True))
-        assert [likely[at] for at in slot.ranked] == list(slot.probabilities)
+    decisions, _, model = log
+    scorers = {0: None, 1: VwScorer(learned.SLOTS_POLICY, model)}
+    with opened(scorers[1]):
+        for decision in decisions:
+            assert isinstance(decision, SlotsRanked)
+            for question, slot in zip(questions(decision), decision.slots, strict=True):
+                answer = question.answer(scorers[decision.model_version], decision.minimum_probability)
+                likely = dict(zip(question.positions, answer, strict=True))
+                assert [likely[at] for at in slot.ranked] == pytest.approx(slot.probabilities, abs=1e-6)
+    assert {decision.model_version for decision in decisions} == {0, 1}
