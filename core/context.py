@@ -183,7 +183,7 @@ def _checker(nesting: int, magnitude: float) -> msgspec.json.Decoder[Any]:
     )
 
 
-def _listed(field: str, features: object, position: int = 0) -> list[Any] | msgspec.Raw:
+def _listed(field: str, features: object, position: int | None = None) -> list[Any] | msgspec.Raw:
     if isinstance(features, msgspec.Raw | list):
         return features
     if features is None:
@@ -192,7 +192,7 @@ def _listed(field: str, features: object, position: int = 0) -> list[Any] | msgs
         return [features]
     if isinstance(features, Sequence) and not isinstance(features, str | bytes):
         return list(features)
-    where = field if field == "context" else f"{field}[{position}].features"
+    where = field if position is None else f"{field}[{position}].features"
     raise InvalidRequest(where, f"must be an object or a list of objects (got {type(features).__name__})")
 
 
