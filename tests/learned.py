@@ -66,7 +66,7 @@ MORE_ACTIONS = {**ACTIONS, "weather": {"mood": "not so good"}}
 def live_slots(loop, clock, likes, first=0, count=40):
     """Let a loop decide three slots; each is liked for one action only."""
     for number in range(first, first + count):
-        context = {"hour": number % 4, "device": "mobile phone"}
+        context = {"hour": number % 4, "device": "mobile phone", "shape": {"height": 1}}
         decision = loop.rank_slots(context, MORE_ACTIONS, SLOTS, event_id=f"event-{number:03d}")
         for slot in decision.slots:
             value = float(slot.action == likes[slot.slot])
@@ -82,5 +82,5 @@ def slots_request(hour=1, **more):
         for slot in SLOTS
     ]
     actions = [{"id": name, "features": [features]} for name, features in MORE_ACTIONS.items()]
-    context = [{"hour": hour, "device": "mobile phone"}]
+    context = [{"hour": hour, "device": "mobile phone", "shape": {"height": 1}}]
     return json.dumps({"contextFeatures": context, "actions": actions, "slots": slots, **more})

@@ -128,6 +128,23 @@ def test_what_the_caller_sent_twice_counts_twice():
     assert {weight.feature: weight.value for weight in weights} == {"u.n": 3.0, "j.n": 9.0, "Constant": 1.0}
 
 
+@pytest.mark.parametrize(
+    "text", ["a b", "a\tb", "a\n0 b", "\n\tx", "a:b|c", "\u2028", "= = =\n", "a^b@1", "\r\n"]
+)
+def test_texts_of_any_kind_are_named(text):
+    context = msgspec.json.encode(
+        {"FromUrl": [{"my things": {"it": text}, "n": 1}], "_multi": [{"_tag": "x y", "j": [{"q": 2}]}] * 2}
+    )
+    found = explain(LearningPolicy("p", "--cb_explore_adf"), None, [context, context])
+    for weights in (weights for actions in found for weights in actions):
+        assert {weight.feature for weight in weights} == {
+            f"my things.it={text}",
+            "FromUrl.n",
+            "j.q",
+            "Constant",
+        }
+
+
 def test_a_recorded_slot_is_answered_as_it_was(log):
     decisions, _, model = log
     scorers = {0: None, 1: VwScorer(learned.SLOTS_POLICY, model)}

@@ -22,7 +22,11 @@ from loopledger.policy import LearningPolicy
 _NEXT = "= = ="
 """Stands after each context; VowpalWabbit prints nothing like it."""
 
-_FEATURE = re.compile(r"(.+):\d+:(\S+?):([^@:\s]+)(?:@\S*)?")
+_BLOCKS = re.compile(r"\n(?=[^\s:]+ )")
+"""What begins an action: a number, a space, its tag. A text may hold line ends, but no space and no colon."""
+
+_FEATURE = re.compile(r"(.+):\d+:(\S+?):([^@:\s]+)(?:@\S*)?", re.DOTALL)
+_SPELT = str.maketrans(" \t:|", "____")
 _PATIENCE = 120.0
 
 
@@ -51,8 +55,8 @@ def explain(
 
 def _actions(audit: str, context: dict[str, Any]) -> list[list[Weight]]:
     before, count = _asked(context)
-    # Only what ends VowpalWabbit's own lines: texts may hold other kinds of line ends.
-    lines = [line for line in audit.split("\n") if line.startswith("\t")]
+    lines = [block.partition("\n")[2] for block in _BLOCKS.split(audit.removesuffix("\n"))]
+    lines = [line for line in lines if line.startswith("\t")]
     if not lines or len(lines) % (before + count):
         raise LearnerFailed(f"the engine explained {len(lines)} actions where there are {before + count}")
     texts = dict(_texts(context))
@@ -115,7 +119,7 @@ def _texts_of(namespace: str, features: dict[str, Any]) -> Iterator[tuple[str, s
         if isinstance(value, dict):
             yield from _texts_of(name, value)
         elif isinstance(value, str):
-            yield f"{namespace}^{name}{value.replace(' ', '_')}", f"{namespace}.{name}={value}"
+            yield f"{namespace}^{name}{value.translate(_SPELT)}", f"{namespace}.{name}={value}"
 
 
 def main() -> None:
