@@ -8,7 +8,7 @@ from loopledger.checkpoints import Models
 from loopledger.commands import Rank, RankSlots
 from loopledger.decide import decide
 from loopledger.draw import uniform_hash
-from loopledger.errors import LogDamaged
+from loopledger.errors import InvalidRequest, LogDamaged
 from loopledger.events import DECISIONS
 from loopledger.journal import Reader
 from loopledger.learner import Learner, opened
@@ -104,6 +104,12 @@ def rank_as_of(
         ReplayMismatch: The model of that moment cannot be made again.
 
     """
+    several = isinstance(command, RankSlots)
+    if several != state.policy.multi_slot:
+        way_out = "one action: leave its slots out" if several else "several slots: give it slots"
+        raise InvalidRequest(
+            "request", f"does not fit the learning policy of that moment, which decides {way_out}"
+        )
     scorer = Versions(reader, learner, checkpoints, progress).scorer(state.published)
     with opened(scorer):
         batch = Batch(reader, state.head, state.at, scorer, uniform_hash(state.loop_id), learner.hash_id)

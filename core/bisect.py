@@ -6,13 +6,14 @@ from itertools import islice
 import msgspec
 
 from loopledger.checkpoints import Models
-from loopledger.errors import Conflict, NotFound
+from loopledger.commands import Rank, RankSlots
+from loopledger.errors import Conflict, InvalidRequest, NotFound
 from loopledger.events import ModelTrained
 from loopledger.joining import join
 from loopledger.journal import Reader
 from loopledger.learner import Learner, Scorer, opened
 from loopledger.lineage import lineage
-from loopledger.ranking import likely
+from loopledger.question import favourite
 from loopledger.training import Step, examples, step_of, without
 from loopledger.versions import Versions
 
@@ -33,6 +34,7 @@ class Bisection(msgspec.Struct, frozen=True):
             is the other, without those from `first` on it is the expected one.
         event_ids: Of the decisions between them that were learned.
         tried: How many models were asked.
+        slot: The slot that was looked at, if the request has any.
 
     """
 
@@ -44,19 +46,25 @@ class Bisection(msgspec.Struct, frozen=True):
     last: int | None
     event_ids: tuple[str, ...]
     tried: int
+    slot: str | None = None
 
 
 class Bisector:
-    """Looks for the change in a loop's answer to one context.
+    """Looks for the change in a loop's answer to one request.
 
     Args:
         reader: Of the log.
         learner: Rebuilds and asks models.
         checkpoints: Where models are kept.
-        context: As the model sees it.
-        actions: Ids of the context's actions.
+        command: The request.
         expected: The action that should be the most probable.
+        slot: For this slot, where the slots before it take what the same model finds the most
+            probable for them; by default the first one.
         tell: Is told what was found out.
+
+    Raises:
+        NotFound: The request has no such slot, or does not offer the action there.
+        InvalidRequest: A slot is named where the request has none.
 
     """
 
@@ -65,19 +73,20 @@ class Bisector:
         reader: Reader,
         learner: Learner,
         checkpoints: Models,
-        context: bytes,
-        actions: tuple[str, ...],
+        command: Rank | RankSlots,
         expected: str,
+        slot: str | None = None,
         tell: Tell = lambda _: None,
     ) -> None:
-        if expected not in actions:
-            raise NotFound(f"the request has no action {expected!r}")
+        self._place, self._slot = _place(command, slot)
+        if expected not in _offered(command, self._place):
+            where = "" if self._slot is None else f" that it offers to slot {self._slot!r}"
+            raise NotFound(f"the request has no action {expected!r}{where}")
         self._reader = reader
         self._learner = learner
         self._checkpoints = checkpoints
         self._versions = Versions(reader, learner, checkpoints)
-        self._context = context
-        self._actions = actions
+        self._command = command
         self._expected = expected
         self._tell = tell
         self._tried = 0
@@ -91,7 +100,7 @@ class Bisector:
 
         Raises:
             NotFound: The newest version answers as expected, or none ever did.
-            Conflict: The versions decide several slots.
+            Conflict: The request has slots and the versions decide none, or the other way round.
 
         """
         line = self._line()
@@ -114,10 +123,14 @@ class Bisector:
         if not published:
             raise NotFound("no model was ever published: every action had the same probability")
         line = [max(published, key=lambda model: model.served[-1].first).version]
+        if self._versions.event(line[0]).policy.multi_slot != (self._slot is not None):
+            raise Conflict(
+                f"version {line[0]} decides several slots: give the request slots"
+                if self._slot is None
+                else f"version {line[0]} decides one action: leave the request's slots out"
+            )
         while True:
             event = self._versions.event(line[-1])
-            if event.policy.multi_slot:
-                raise Conflict("models that decide several slots cannot be searched yet")
             if not isinstance(event, ModelTrained) or not event.parent:
                 return line[::-1]
             line.append(event.parent)
@@ -171,6 +184,7 @@ class Bisector:
             guilty[-1][0] if guilty else None,
             tuple(event_id for _, event_id in guilty),
             self._tried,
+            self._slot,
         )
 
     def _learned(self, step: Step) -> list[tuple[int, str]]:
@@ -197,5 +211,24 @@ class Bisector:
         """Return the action that a model finds the most probable, and close it."""
         self._tried += 1
         with opened(scorer):
-            answer = likely(scorer, self._context, len(self._actions), 0.0)
-        return self._actions[answer.index(max(answer))]
+            return favourite(scorer, self._command, self._place)
+
+
+def _place(command: Rank | RankSlots, slot: str | None) -> tuple[int, str | None]:
+    """Return the place and id of the slot that is asked about."""
+    if isinstance(command, Rank):
+        if slot is not None:
+            raise InvalidRequest("slot", "names a slot, and the request has none: leave it out")
+        return 0, None
+    names = [one.id for one in command.slots]
+    if slot is None:
+        return 0, names[0]
+    if slot not in names:
+        raise NotFound(f"the request has no slot {slot!r}; it has {', '.join(names)}")
+    return names.index(slot), slot
+
+
+def _offered(command: Rank | RankSlots, place: int) -> list[str]:
+    if isinstance(command, Rank):
+        return [name for name in command.actions if name not in command.excluded]
+    return [command.actions[position] for position in command.slots[place].offered]

@@ -133,7 +133,8 @@ def with_tags(context: bytes, tags: Sequence[str], forced: Sequence[int] = ()) -
 
     Args:
         context: As it was logged.
-        tags: For each slot the text that seeds the learner's own draw.
+        tags: For each slot the text that seeds the learner's own draw; slots without one are left out,
+            which changes nothing for those before them.
         forced: The positions that the first slots get, whatever the model says.
 
     """
@@ -142,9 +143,20 @@ def with_tags(context: bytes, tags: Sequence[str], forced: Sequence[int] = ()) -
         _TaggedSlot(slot.id, "seed=" + tag, _NOTHING, (forced[index],))
         if index < len(forced)
         else _TaggedSlot(slot.id, "seed=" + tag, slot.sj, slot.offered)
-        for index, (slot, tag) in enumerate(zip(raw.slots, tags, strict=True))
+        for index, (slot, tag) in enumerate(zip(raw.slots[: len(tags)], tags, strict=True))
     ]
     return _encoder.encode(_TaggedContext(raw.FromUrl, raw.multi, slots))
+
+
+def at_slot(context: bytes, taken: Sequence[int]) -> bytes:
+    """Return a multi-slot context as one slot of it is asked: the slot is the last one there.
+
+    Args:
+        context: As it was logged.
+        taken: The positions that the slots before it got, which are not offered to it.
+
+    """
+    return with_tags(context, [""] * (len(taken) + 1), taken)
 
 
 @lru_cache(maxsize=64)
@@ -171,7 +183,7 @@ def _checker(nesting: int, magnitude: float) -> msgspec.json.Decoder[Any]:
     )
 
 
-def _listed(field: str, features: object, position: int = 0) -> list[Any] | msgspec.Raw:
+def _listed(field: str, features: object, position: int | None = None) -> list[Any] | msgspec.Raw:
     if isinstance(features, msgspec.Raw | list):
         return features
     if features is None:
@@ -180,7 +192,7 @@ def _listed(field: str, features: object, position: int = 0) -> list[Any] | msgs
         return [features]
     if isinstance(features, Sequence) and not isinstance(features, str | bytes):
         return list(features)
-    where = field if field == "context" else f"{field}[{position}].features"
+    where = field if position is None else f"{field}[{position}].features"
     raise InvalidRequest(where, f"must be an object or a list of objects (got {type(features).__name__})")
 
 

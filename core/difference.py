@@ -1,17 +1,19 @@
 """What is different between two versions, or two moments, of one loop."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from heapq import nlargest
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from loopledger.checkpoints import Models
 from loopledger.errors import Conflict
-from loopledger.events import Ranked, decode
+from loopledger.events import DecisionKind, Ranked, SlotsRanked, decode
 from loopledger.journal import Reader
-from loopledger.learner import Learner, Scorer, Weight, opened
+from loopledger.learner import Learner, Weight, opened
 from loopledger.policy import LearningPolicy
-from loopledger.ranking import likely
+from loopledger.question import Question, questions
 from loopledger.replay import state_at, version_event
 from loopledger.settings import Settings
 from loopledger.training import Progress
@@ -60,12 +62,22 @@ class WeightMove(msgspec.Struct, frozen=True):
 
 
 class ProbabilityMove(msgspec.Struct, frozen=True):
-    """An action's probability in the context of one decision, as two models give it."""
+    """An action's probability in the context of one decision, as two models give it.
+
+    Attributes:
+        event_id: The decision.
+        action: The action.
+        first: What the one side says.
+        second: What the other one says.
+        slot: The slot, if the decision has any.
+
+    """
 
     event_id: str
     action: str
     first: float
     second: float
+    slot: str | None = None
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -76,7 +88,9 @@ class Difference(msgspec.Struct, frozen=True):
         second: The other.
         settings: Settings that differ.
         contexts: How many of the loop's most recent decisions both models were asked about.
-        other_best: The share of them for which another action is the most probable.
+        choices: How many choices these hold: one each, or one for each slot. A slot is asked about
+            the actions that the slots before it really left.
+        other_best: The share of these choices for which another action is the most probable.
         probabilities: The largest moves of probabilities.
         weights: The largest moves of weights, among features of these decisions.
 
@@ -86,6 +100,7 @@ class Difference(msgspec.Struct, frozen=True):
     second: Side
     settings: tuple[Changed, ...]
     contexts: int
+    choices: int
     other_best: float
     probabilities: tuple[ProbabilityMove, ...]
     weights: tuple[WeightMove, ...]
@@ -122,55 +137,76 @@ def difference(
     """Return what is different, and how differently the two answer to what the loop was asked last.
 
     Raises:
-        Conflict: One of the sides decides several slots.
+        Conflict: One of the sides decides several slots, and the other one does not.
         ReplayMismatch: A model cannot be made again.
 
     """
-    if first.policy.multi_slot or second.policy.multi_slot:
-        raise Conflict("models that decide several slots cannot be compared yet")
-    recent = _recent(reader)
+    if first.policy.multi_slot != second.policy.multi_slot:
+        one, other = (_named(side) for side in (first, second))
+        raise Conflict(f"{one}, {other}: no request fits both, so that they cannot be compared")
+    recent = _recent(reader, first.policy.decision_kind)
     versions = Versions(reader, learner, checkpoints, progress)
-    contexts = [bytes(ranked.context) for _, ranked in recent[-_EXPLAINED:]]
+    contexts = [question.context for _, question in islice(_asked(recent[::-1]), _EXPLAINED)]
     answers: list[list[list[float]]] = []
     weights: list[dict[str, Weight]] = []
     for side in (first, second):
-        answers.append(_answers(versions.scorer(side.version), side, recent))
+        answers.append(_answers(versions, side, recent))
         weights.append(_weights(learner, side, versions.model(side.version), contexts))
-    moves = [
-        ProbabilityMove(event_id, name, one[at], other[at])
-        for (event_id, ranked), one, other in zip(recent, *answers, strict=True)
-        for at, name in enumerate(ranked.offered)
-    ]
-    moves.sort(key=lambda move: -abs(move.second - move.first))
+    moves = nlargest(_SHOWN, _moves(recent, *answers), key=lambda move: abs(move.second - move.first))
     others = sum(_best(one) != _best(other) for one, other in zip(*answers, strict=True))
+    choices = len(answers[0])
     return Difference(
         first=first,
         second=second,
         settings=_changed(first.settings, second.settings),
         contexts=len(recent),
-        other_best=others / len(recent) if recent else 0.0,
-        probabilities=tuple(move for move in moves[:_SHOWN] if move.first != move.second),
+        choices=choices,
+        other_best=others / choices if choices else 0.0,
+        probabilities=tuple(move for move in moves if move.first != move.second),
         weights=_weight_moves(*weights),
     )
 
 
-def _recent(reader: Reader) -> list[tuple[str, Ranked]]:
+_Decisions = Sequence[tuple[str, Ranked | SlotsRanked]]
+
+
+def _named(side: Side) -> str:
+    what = f"version {side.version}" if side.version else f"policy {side.policy.name!r}"
+    return f"{what} decides {'several slots' if side.policy.multi_slot else 'one action'}"
+
+
+def _recent(reader: Reader, kind: DecisionKind) -> _Decisions:
     head = reader.head().seq
     width = CONTEXTS
     while True:
         first = max(1, head - width)
-        records = [one for one in reader.records(first=first, kinds=("Ranked",)) if not one.erased]
+        records = [one for one in reader.records(first=first, kinds=(kind,)) if not one.erased]
         if len(records) >= CONTEXTS or first == 1:
             break
         width *= 4
     decoded = [(record.event_id or "", decode(record.body, record.seq)) for record in records[-CONTEXTS:]]
-    return [(event_id, event) for event_id, event in decoded if isinstance(event, Ranked)]
+    return [(event_id, event) for event_id, event in decoded if isinstance(event, Ranked | SlotsRanked)]
 
 
-def _answers(scorer: Scorer | None, side: Side, recent: Sequence[tuple[str, Ranked]]) -> list[list[float]]:
-    least = side.settings.minimum_probability
+def _asked(decisions: _Decisions) -> Iterator[tuple[str, Question]]:
+    """Yield every choice of some decisions; contexts are large, and not all held at a time."""
+    for event_id, decision in decisions:
+        for question in questions(decision):
+            yield event_id, question
+
+
+def _answers(versions: Versions, side: Side, recent: _Decisions) -> list[list[float]]:
+    scorer = versions.scorer(side.version)
     with opened(scorer):
-        return [likely(scorer, bytes(ranked.context), len(ranked.ranked), least) for _, ranked in recent]
+        return [question.answer(scorer, side.settings.minimum_probability) for _, question in _asked(recent)]
+
+
+def _moves(
+    recent: _Decisions, first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]
+) -> Iterator[ProbabilityMove]:
+    for (event_id, question), one, other in zip(_asked(recent), first, second, strict=True):
+        for name, before, after in zip(question.actions, one, other, strict=True):
+            yield ProbabilityMove(event_id, name, before, after, question.slot)
 
 
 def _best(probabilities: Sequence[float]) -> int:

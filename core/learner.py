@@ -23,6 +23,7 @@ class Weight(NamedTuple):
 
     Attributes:
         feature: Its name, ``namespace.name``; the parts of an interaction are joined by ``^``.
+            ``_slot=0`` is the slot's place, which multi-slot policies learn for as well.
         value: What the caller sent, or the product of that.
         weight: What the model has learned for it.
 
@@ -134,9 +135,11 @@ class Learner(Protocol):
         Where a policy keeps several models (bag, cover) it is the mean of them.
 
         Args:
-            policy: Under which the model was made; one that decides a single action.
+            policy: Under which the model was made.
             model: Its bytes; none for a blank one.
-            contexts: To look at.
+            contexts: To look at. Of a multi-slot context it is the last slot that is explained, with
+                the actions that are left for it; those before it are given what they got
+                (`loopledger.context.at_slot`).
 
         Raises:
             LearnerFailed: The engine does not say.

@@ -1,5 +1,7 @@
 """Rank requests as JSON, in the form in which Personalizer's clients send them."""
 
+from typing import TypeVar
+
 import msgspec
 
 from loopledger.errors import InvalidRequest
@@ -24,7 +26,33 @@ class JsonRank(msgspec.Struct, frozen=True, rename="camel", gc=False):
     defer_activation: bool | None = False
 
 
-_decoder = msgspec.json.Decoder(JsonRank)
+class JsonSlot(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """A slot of a JSON request; its features stay JSON."""
+
+    id: str
+    features: msgspec.Raw = _NOTHING
+    excluded_actions: tuple[str, ...] | None = None
+    baseline_action: str | None = None
+
+
+class JsonRankSlots(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """The body of a multi-slot Rank, with Personalizer's names for its fields."""
+
+    actions: list[JsonAction]
+    slots: list[JsonSlot]
+    context_features: msgspec.Raw = _NOTHING
+    event_id: str | None = None
+    defer_activation: bool | None = False
+
+
+class _Form(msgspec.Struct, frozen=True, gc=False):
+    slots: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_rank = msgspec.json.Decoder(JsonRank)
+_rank_slots = msgspec.json.Decoder(JsonRankSlots)
+_form = msgspec.json.Decoder(_Form)
+_T = TypeVar("_T")
 
 
 def read_rank(body: object) -> JsonRank:
@@ -34,10 +62,29 @@ def read_rank(body: object) -> JsonRank:
         InvalidRequest: It is not JSON, or a field has a wrong type.
 
     """
+    return _read(_rank, body)
+
+
+def read_rank_slots(body: object) -> JsonRankSlots:
+    """Return a multi-slot Rank request from its JSON, as `read_rank` does; the errors are the same."""
+    return _read(_rank_slots, body)
+
+
+def has_slots(body: object) -> bool:
+    """Tell whether a request in JSON is one of a multi-slot Rank.
+
+    Raises:
+        InvalidRequest: It is not JSON, or no object.
+
+    """
+    return bytes(_read(_form, body).slots) != b"null"
+
+
+def _read(decoder: msgspec.json.Decoder[_T], body: object) -> _T:
     if not isinstance(body, bytes | str):
         raise InvalidRequest("request", f"must be JSON in bytes or a string (got {type(body).__name__})")
     try:
-        read = _decoder.decode(body)
+        read = decoder.decode(body)
     except msgspec.ValidationError as error:
         raise InvalidRequest("request", str(error)) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

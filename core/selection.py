@@ -1,4 +1,4 @@
-"""Choosing decisions: by their event ids, or by what a question says of each of them."""
+"""Choosing decisions: by their event ids, or by what a query says of each of them."""
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from loopledger.joining import Joined, join
 from loopledger.journal import Reader, Traced
 from loopledger.training import Progress
 
-Question = Callable[[Mapping[str, Any]], bool]
+Query = Callable[[Mapping[str, Any]], bool]
 """Tells of a decision, as `described` returns it, whether it is meant."""
 
 _PAGE = 500
@@ -36,19 +36,19 @@ def named(reader: Reader, event_ids: Sequence[str]) -> list[int]:
     return sorted(found)
 
 
-def matching(reader: Reader, question: Question, progress: Progress | None = None) -> list[int]:
-    """Return the seqs of the decisions that a question is true of, in order.
+def matching(reader: Reader, query: Query, progress: Progress | None = None) -> list[int]:
+    """Return the seqs of the decisions that a query is true of, in order.
 
     Args:
         reader: Of the log, all of which is read, a little at a time.
-        question: Is asked of every decision.
+        query: Is asked of every decision.
         progress: Is told up to which event it has read, and of how many.
 
     """
     last = reader.head().seq
     found: list[int] = []
     for number, traced in enumerate(_decisions(reader, last), start=1):
-        if question(described(join(traced))):
+        if query(described(join(traced))):
             found.append(traced.seq)
         if progress and number % _PAGE == 0:
             progress(traced.seq, last)

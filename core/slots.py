@@ -68,6 +68,34 @@ def rank_all_slots(
     return rankings
 
 
+def likely_at_slot(
+    scorer: Scorer | None, context: bytes, place: int, left: Sequence[int], minimum_probability: float
+) -> list[float]:
+    """Return each action's probability for one slot before anything is drawn.
+
+    Args:
+        scorer: A model; none means that all actions are alike.
+        context: As `loopledger.context.at_slot` makes it.
+        place: The slot's, counted from 0.
+        left: Positions of the actions that it is offered and no slot before it took; what is
+            returned is in their order.
+        minimum_probability: Mixed in where the model gives an action less.
+
+    Raises:
+        LearnerFailed: The model does not answer for this slot, or for other actions.
+
+    """
+    if scorer is None:
+        return even(len(left))
+    scores = scorer.score_slots(context)
+    if len(scores) != place + 1:
+        raise LearnerFailed(f"the model answered for {len(scores)} slots where there are {place + 1}")
+    by_position = dict(scores[place])
+    if sorted(by_position) != sorted(left):
+        raise LearnerFailed("the model answered for other actions than the slot was offered")
+    return usable([by_position[position] for position in left], len(left), minimum_probability)
+
+
 def _answer(
     scores: Sequence[tuple[int, float]], left: Sequence[int], number: float, minimum_probability: float
 ) -> tuple[list[int], list[float]]:

@@ -1,18 +1,18 @@
 """Why: one decision's whole life, from the request to the models that learned from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from loopledger.checkpoints import Models
 from loopledger.draw import uniform, uniform_hash
 from loopledger.errors import NotFound
-from loopledger.events import ModelTrained, Ranked, Rewarded, SlotsRanked, decode
+from loopledger.events import ModelTrained, Ranked, Rewarded, SlotRanking, SlotsRanked, decode
 from loopledger.joining import Joined, Label, join
 from loopledger.journal import Outcome, Reader, Traced
-from loopledger.learner import Learner, Scorer, Weight, opened
+from loopledger.learner import Learner, Weight, opened
 from loopledger.policy import LearningPolicy
-from loopledger.ranking import likely
+from loopledger.question import Question, questions
 from loopledger.recompute import again
 from loopledger.replay import state_at
 from loopledger.state import State
@@ -89,13 +89,16 @@ class Later(msgspec.Struct, frozen=True):
     Attributes:
         version: The version.
         what: Why it is shown.
-        probabilities: Of the actions, in the order of the decision's choices.
+        probabilities: Of the actions, in the order of the decision's choices for this slot.
+        slot: The slot, if the decision has any. It is asked about the actions that the slots before
+            it really left, whatever this version would have put there: about those it was offered.
 
     """
 
     version: int
     what: str
     probabilities: tuple[float, ...]
+    slot: str | None = None
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -118,7 +121,7 @@ class Why(msgspec.Struct, frozen=True):
         labels: What it teaches, for each slot, as far as is known by now.
         skipped: Why nothing is learned from it, if so.
         learned_in: The versions that were made from it.
-        later: What other versions say to the same context.
+        later: What other versions say to the same context, each for every slot.
 
     """
 
@@ -177,14 +180,19 @@ def why(
     asked = decision.model_version
     made = versions.event(asked) if asked else None
     policy = made.policy if made else then.effective_policy
-    weights: list[list[Weight]] = []
-    if isinstance(decision, Ranked) and made:
-        (weights,) = learner.explain(policy, versions.model(asked), [bytes(decision.context)])
+    questioned = list(questions(decision))
+    weights: list[dict[str, list[Weight]]] = [{} for _ in questioned]
+    if made:
+        explained = learner.explain(policy, versions.model(asked), [each.context for each in questioned])
+        weights = [
+            dict(zip(each.actions, one, strict=True)) for each, one in zip(questioned, explained, strict=True)
+        ]
     scorer = versions.scorer(asked)
     with opened(scorer):
         same: bool | None = again(record, scorer, uniform_hash(then.loop_id))
     if not same and made and made.engine != learner.engine:
         same = None
+    drawn = _drawn(decision, event_id, then, weights)
     return Why(
         loop=then.loop_id,
         event_id=event_id,
@@ -195,40 +203,46 @@ def why(
         deferred=decision.deferred,
         model_version=decision.model_version,
         policy=policy,
-        drawn=_drawn(decision, event_id, then, weights),
+        drawn=drawn,
         holds=same,
         came=_came(traced, joined),
         closes_at=record.at + decision.reward_wait,
         labels=joined.labels,
         skipped=joined.skipped or _left_out(reader, record.seq),
         learned_in=learned_in,
-        later=_later(decision, versions, learned_in, reader) if isinstance(decision, Ranked) else (),
+        later=_later(decision, list(zip(questioned, drawn, strict=True)), versions, learned_in, reader),
     )
 
 
 def _drawn(
-    decision: Ranked | SlotsRanked, event_id: str, then: State, weights: Sequence[Sequence[Weight]]
+    decision: Ranked | SlotsRanked,
+    event_id: str,
+    then: State,
+    weights: Sequence[Mapping[str, Sequence[Weight]]],
 ) -> tuple[Drawn, ...]:
     online = decision.learning_mode == "Online"
     if isinstance(decision, Ranked):
         offered = decision.offered
         number = uniform(uniform_hash(event_id) + uniform_hash(then.loop_id))
-        explained = [
-            Choice(offered[position], probability, _most_first(weights[position] if weights else ()))
-            for position, probability in zip(decision.ranked, decision.probabilities, strict=True)
-        ]
+        choices = _choices(offered, decision, weights[0])
         shown = decision.chosen if online else offered[0]
-        return (_one(None, shown, decision.chosen, number, explained, decision.excluded),)
+        return (_one(None, shown, decision.chosen, number, choices, decision.excluded),)
     found: list[Drawn] = []
-    for slot in decision.slots:
-        choices = [
-            Choice(decision.actions[position], probability)
-            for position, probability in zip(slot.ranked, slot.probabilities, strict=True)
-        ]
+    for slot, learned in zip(decision.slots, weights, strict=True):
+        choices = _choices(decision.actions, slot, learned)
         number = uniform(uniform_hash(event_id + slot.slot))
         shown = slot.chosen if online else decision.actions[slot.baseline]
         found.append(_one(slot.slot, shown, slot.chosen, number, choices, slot.excluded))
     return tuple(found)
+
+
+def _choices(
+    offered: Sequence[str], ranking: Ranked | SlotRanking, weights: Mapping[str, Sequence[Weight]]
+) -> list[Choice]:
+    return [
+        Choice(offered[position], probability, _most_first(weights.get(offered[position], ())))
+        for position, probability in zip(ranking.ranked, ranking.probabilities, strict=True)
+    ]
 
 
 def _one(
@@ -276,7 +290,11 @@ def _left_out(reader: Reader, seq: int) -> str | None:
 
 
 def _later(
-    decision: Ranked, versions: Versions, learned_in: Sequence[int], reader: Reader
+    decision: Ranked | SlotsRanked,
+    asked: Sequence[tuple[Question, Drawn]],
+    versions: Versions,
+    learned_in: Sequence[int],
+    reader: Reader,
 ) -> tuple[Later, ...]:
     now = state_at(reader, reader.head().seq)
     wanted: dict[int, str] = {}
@@ -286,15 +304,15 @@ def _later(
         both = wanted.get(now.published)
         wanted[now.published] = f"{both}, answers now" if both else "answers now"
     wanted.pop(decision.model_version, None)
-    return tuple(
-        Later(version, what, _answer(decision, versions.scorer(version)))
-        for version, what in wanted.items()
-        if not versions.event(version).policy.multi_slot
-    )
-
-
-def _answer(decision: Ranked, scorer: Scorer | None) -> tuple[float, ...]:
-    count, least = len(decision.ranked), decision.minimum_probability
-    with opened(scorer):
-        answer = likely(scorer, bytes(decision.context), count, least)
-    return tuple(answer[position] for position in decision.ranked)
+    found: list[Later] = []
+    for version, what in wanted.items():
+        if versions.event(version).policy.decision_kind != decision.kind:
+            continue
+        scorer = versions.scorer(version)
+        with opened(scorer):
+            for question, drawn in asked:
+                answer = question.answer(scorer, decision.minimum_probability)
+                by_name = dict(zip(question.actions, answer, strict=True))
+                likely = tuple(by_name[choice.id] for choice in drawn.choices)
+                found.append(Later(version, what, likely, question.slot))
+    return tuple(found)

@@ -1,5 +1,6 @@
 """A data folder with a loop that has learned, for tests of what can be done with one afterwards."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -51,3 +52,35 @@ def seqs(database, kind):
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute("SELECT seq FROM events WHERE kind = ? ORDER BY seq", (kind,))
         return [seq for (seq,) in rows]
+
+
+SLOTS_POLICY = loopledger.LearningPolicy("slots", "--ccb_explore_adf --epsilon 0.2 -l 0.2 -q ::")
+SLOTS = [
+    {"id": "top", "features": {"size": "large"}},
+    {"id": "side", "features": {"size": "small", "shape": {"height": 2}}, "excluded": ["weather"]},
+    {"id": "foot"},
+]
+MORE_ACTIONS = {**ACTIONS, "weather": {"mood": "not so good"}}
+
+
+def live_slots(loop, clock, likes, first=0, count=40):
+    """Let a loop decide three slots; each is liked for one action only."""
+    for number in range(first, first + count):
+        context = {"hour": number % 4, "device": "mobile phone", "shape": {"height": 1}}
+        decision = loop.rank_slots(context, MORE_ACTIONS, SLOTS, event_id=f"event-{number:03d}")
+        for slot in decision.slots:
+            value = float(slot.action == likes[slot.slot])
+            loop.reward(decision.event_id, value, slot=slot.slot, key=slot.slot)
+        clock.advance(1)
+    clock.advance(600)
+
+
+def slots_request(hour=1, **more):
+    """Return a multi-slot Rank as JSON, about what `live_slots` decides."""
+    slots = [
+        {"id": slot["id"], "features": slot.get("features", []), "excludedActions": slot.get("excluded", [])}
+        for slot in SLOTS
+    ]
+    actions = [{"id": name, "features": [features]} for name, features in MORE_ACTIONS.items()]
+    context = [{"hour": hour, "device": "mobile phone", "shape": {"height": 1}}]
+    return json.dumps({"contextFeatures": context, "actions": actions, "slots": slots, **more})

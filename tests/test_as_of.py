@@ -106,5 +106,25 @@ def test_a_request_that_cannot_be_used_is_named(loop):
 def test_a_loop_of_several_slots_says_so(tmp_path):
     with loopledger.open(tmp_path, workers=1) as ledger:
         loop = ledger.create("news", policy=loopledger.ready_policy("recommended-slots"))
-        with pytest.raises(loopledger.InvalidRequest, match="several slots"):
+        with pytest.raises(loopledger.InvalidRequest, match=r"request.* several slots: give it slots"):
             loop.rank_as_of(request("x", 1))
+
+
+def test_a_loop_of_one_action_says_so(loop):
+    with pytest.raises(loopledger.InvalidRequest, match=r"request.* one action: leave its slots out"):
+        loop.rank_as_of(learned.slots_request())
+
+
+def test_several_slots_are_answered_again_as_they_were(tmp_path):
+    clock = loopledger.SimulatedClock(learned.START)
+    settings = loopledger.Settings(model_update_frequency=0)
+    with loopledger.open(tmp_path, clock=clock, workers=1) as ledger:
+        loop = ledger.create("page", policy=learned.SLOTS_POLICY, settings=settings)
+        for number in range(2):
+            learned.live_slots(loop, clock, {"top": "music", "side": "music", "foot": "weather"}, number * 40)
+            loop.train()
+        for entry in list(loop.log(kinds=["SlotsRanked"]))[::9]:
+            number = int(entry.event_id.removeprefix("event-"))
+            again = learned.slots_request(number % 4, eventId=entry.event_id)
+            then = loop.rank_as_of(again, seq=entry.seq - 1)
+            assert then.as_dict() == loop.rank_slots_json(again).as_dict()

@@ -114,6 +114,9 @@ SCENARIO = [
     ("reset_model", {}),
     ("change_policy", {"policy": SLOTS}),
     ("rank_slots", {"context": {}, "actions": ACTIONS, "slots": [Slot("s"), Slot("t")], "event_id": "slots"}),
+    ("rank_slots_json", {"request": b'{"actions": [{"id": "a"}], "slots": [{"id": "s"}], "eventId": "two"}'}),
+    ("rank_slots_json", {"request": b'{"actions": [{"id": "a"}]}'}),
+    ("rank_json", {"request": b'{"actions": [{"id": "a"}]}'}),
     ("status", {}),
     ("verify", {}),
     ("log", {}),
@@ -165,7 +168,7 @@ async def test_both_faces_give_the_same_answers(tmp_path, folder):
                 found.append((type(error), str(error)))
     for (name, _), one, other in zip(SCENARIO, expected, found, strict=True):
         assert one == other, name
-    assert sum(isinstance(each, tuple) for each in expected) == 11
+    assert sum(isinstance(each, tuple) for each in expected) == 13
 
 
 @asynccontextmanager

@@ -62,6 +62,57 @@ def test_it_says_what_it_does(loop):
     assert any("between decisions" in one for one in said)
 
 
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A loop of three slots; in the second one politics was liked, and from the fourth round on sports."""
+    clock = loopledger.SimulatedClock(learned.START)
+    policy = loopledger.LearningPolicy("p", "--ccb_explore_adf --epsilon 0.2 -l 0.5 -q is")
+    with loopledger.open(tmp_path_factory.mktemp("page"), clock=clock, workers=1) as ledger:
+        loop = ledger.create("page", policy=policy, settings=SETTINGS)
+        for number in range(8):
+            likes = {"top": "music", "side": "politics" if number < 3 else "sports", "foot": "weather"}
+            learned.live_slots(loop, clock, likes, number * 40)
+            loop.train()
+        yield loop
+
+
+def preferred(loop, version):
+    """Return what a version finds the most probable, if the slots before take what it prefers for them."""
+    published = {one.version: one.served[0].first for one in loop.models()}
+    for number in range(100):
+        answer = loop.rank_as_of(learned.slots_request(eventId=f"try-{number}"), seq=published[version])
+        best = [max(slot.ranking, key=lambda action: action.probability).id for slot in answer.slots]
+        if best[:2] == [slot.action for slot in answer.slots[:2]]:
+            return dict(zip(("top", "side", "foot"), best, strict=True))
+    raise AssertionError("nothing but exploration")
+
+
+def test_the_change_in_one_slot_is_found(page):
+    assert (preferred(page, 3)["side"], preferred(page, 8)["side"]) == ("politics", "sports")
+    found = page.bisect(learned.slots_request(), "politics", slot="side")
+    assert (found.slot, found.expected, found.instead) == ("side", "politics", "sports")
+    assert preferred(page, found.before)["side"] == "politics"
+    assert preferred(page, found.version)["side"] == "sports"
+    (guilty,) = found.event_ids
+    assert page.why(guilty).learned_in == (found.version,)
+
+
+def test_a_request_for_slots(loop, page):
+    request = learned.slots_request()
+    with pytest.raises(loopledger.NotFound, match="answers 'music' as expected"):
+        page.bisect(request, "music")  # of the first slot, unless another one is named
+    with pytest.raises(loopledger.NotFound, match="no slot 'nowhere'; it has top, side, foot"):
+        page.bisect(request, "music", slot="nowhere")
+    with pytest.raises(loopledger.NotFound, match="no action 'weather' that it offers to slot 'side'"):
+        page.bisect(request, "weather", slot="side")
+    with pytest.raises(loopledger.Conflict, match="version 12 decides one action: leave"):
+        loop.bisect(request, "music")
+    with pytest.raises(loopledger.Conflict, match="version 8 decides several slots: give"):
+        page.bisect(asked(), "music")
+    with pytest.raises(loopledger.InvalidRequest, match="slot: names a slot, and the request has none"):
+        page.bisect(asked(), "music", slot="top")
+
+
 def test_nothing_has_changed(loop):
     with pytest.raises(loopledger.NotFound, match="nothing has changed"):
         loop.bisect(asked(), "politics")

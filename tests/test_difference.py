@@ -77,8 +77,38 @@ def test_what_never_was_is_said(loop, given):
         loop.diff(given, 1)
 
 
-def test_loops_of_several_slots_say_so(tmp_path):
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A loop of three slots whose visitors changed what they like, and that then decided one action."""
+    clock = loopledger.SimulatedClock(learned.START)
+    settings = loopledger.Settings(model_update_frequency=0)
+    with loopledger.open(tmp_path_factory.mktemp("page"), clock=clock, workers=1) as ledger:
+        loop = ledger.create("page", policy=learned.SLOTS_POLICY, settings=settings)
+        for number, side in enumerate(["politics", "politics", "sports"]):
+            learned.live_slots(loop, clock, {"top": "music", "side": side, "foot": "weather"}, number * 40)
+            loop.train()
+        yield loop
+
+
+def test_slots_are_compared_one_by_one(page):
+    found = page.diff(1, 3)
+    assert (found.contexts, found.choices) == (120, 360)
+    assert 0.0 < found.other_best < 1.0
+    assert {move.slot for move in found.probabilities} <= {"top", "side", "foot"}
+    sizes = [abs(move.second - move.first) for move in found.probabilities]
+    assert sizes == sorted(sizes, reverse=True)
+    assert any("_slot=1" in move.feature for move in found.weights)
+    assert page.diff(2, 2).probabilities == page.diff(2, 2).weights == ()
+    mirrored = page.diff(3, 1)
+    assert [(move.second, move.first) for move in mirrored.weights] == [
+        (move.first, move.second) for move in found.weights
+    ]
+
+
+def test_sides_of_different_kinds_cannot_be_compared(tmp_path):
     with loopledger.open(tmp_path, workers=1) as ledger:
         loop = ledger.create("page", policy=loopledger.ready_policy("recommended-slots"))
-        with pytest.raises(loopledger.Conflict, match="several slots"):
-            loop.diff("@1", "@1")
+        assert loop.diff("@1", "@1").other_best == 0.0
+        loop.change_policy(loopledger.ready_policy("recommended"))
+        with pytest.raises(loopledger.Conflict, match=r"several slots, .* one action: no request fits both"):
+            loop.diff("@1", "@2")

@@ -156,6 +156,40 @@ def test_several_slots(tmp_path):
         assert [label.reward for label in found.labels] == [1.0, 0.0]
 
 
+def test_slots_have_weights_and_what_other_versions_say(tmp_path):
+    clock = loopledger.SimulatedClock(learned.START)
+    settings = loopledger.Settings(model_update_frequency=0)
+    likes = {"top": "music", "side": "politics", "foot": "weather"}
+    with loopledger.open(tmp_path, clock=clock, workers=1) as ledger:
+        loop = ledger.create("page", policy=learned.SLOTS_POLICY, settings=settings)
+        for number in range(3):
+            learned.live_slots(loop, clock, likes, number * 40)
+            loop.train()
+        before, found = loop.why("event-001"), loop.why("event-045")
+        learned.live_slots(loop, clock, likes, 120, 12)
+        same = loop.why("event-125")
+    assert all(choice.weights == () for drawn in before.drawn for choice in drawn.choices)
+    assert [(later.version, later.slot) for later in before.later] == [
+        (version, slot["id"]) for version in (1, 3) for slot in learned.SLOTS
+    ]
+    assert [later.what for later in found.later] == ["learned from it"] * 3 + ["answers now"] * 3
+    for later in found.later:
+        (drawn,) = (one for one in found.drawn if one.slot == later.slot)
+        assert len(later.probabilities) == len(drawn.choices)
+        assert sum(later.probabilities) == pytest.approx(1.0, abs=1e-4)
+    for one in (found, same):
+        assert one.holds
+        for drawn in one.drawn:
+            # The least estimated cost has the greatest probability.
+            costs = [sum(weight.contribution for weight in choice.weights) for choice in drawn.choices]
+            likely = [choice.probability for choice in drawn.choices]
+            assert likely[costs.index(min(costs))] == max(likely)
+            assert all(choice.weights for choice in drawn.choices)
+    # None is offered what a slot before it got.
+    for place, drawn in enumerate(found.drawn):
+        assert not {one.chosen for one in found.drawn[:place]} & {choice.id for choice in drawn.choices}
+
+
 def test_outside_online_mode_the_callers_action_is_told(tmp_path):
     with loopledger.open(tmp_path, workers=1) as ledger:
         loop = ledger.create("news", settings=loopledger.Settings(learning_mode="Apprentice"))

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
-from rich.console import Console
 
 from loopledger.adapters.cli.folder import views
-from loopledger.adapters.cli.output import as_json, print_json
+from loopledger.adapters.cli.output import as_json, narrator, print_json
 
 _SHOWN = 10
 
@@ -19,23 +18,25 @@ _SHOWN = 10
     "request",
     type=click.File("rb"),
     required=True,
-    help="A Rank as JSON: context and actions; - is stdin.",
+    help="A Rank as JSON: context and actions, and slots if there are any; - is stdin.",
 )
 @click.option("--expect", required=True, help="The action that used to be the most probable.")
+@click.option("--slot", help="For this slot; by default the first one.")
 @as_json
 @click.pass_obj
-def command(data: Path, loop: str, *, request: BinaryIO, expect: str, json_: bool) -> None:
-    """Find the version, and the decisions, that changed what LOOP answers to a context."""
-    console = Console(stderr=True)
+def command(data: Path, loop: str, *, request: BinaryIO, expect: str, slot: str | None, json_: bool) -> None:
+    """Find the version, and the decisions, that changed what LOOP answers to a context.
+
+    Of several slots it looks at one; those before it take what the same model finds the most probable.
+    """
     with views(data, (loop,)) as (view,):
-        found = view.bisect(
-            request.read(), expect, lambda said: console.print(said, style="dim", markup=False)
-        )
+        found = view.bisect(request.read(), expect, narrator(), slot=slot)
     if json_:
         print_json(found)
         return
     before = f"version {found.before}" if found.before else "no model"
-    click.echo(f"{before} answers {found.expected}; version {found.version} answers {found.instead}.")
+    where = "" if found.slot is None else f"for slot {found.slot} "
+    click.echo(f"{where}{before} answers {found.expected}; version {found.version} answers {found.instead}.")
     if found.first is None:
         click.echo("No decision did it: a policy was changed, or a model imported.")
         return

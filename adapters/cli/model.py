@@ -7,6 +7,7 @@ import click
 
 from loopledger.adapters.cli.folder import views
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
+from loopledger.errors import Conflict
 
 
 @click.command
@@ -19,6 +20,7 @@ from loopledger.adapters.cli.output import as_json, print_facts, print_json, pro
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write; - is stdout.  [default: LOOP-VERSION.vw]",
 )
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
 @as_json
 @click.pass_obj
 def command(
@@ -29,6 +31,7 @@ def command(
     moment: str | None,
     seq: int | None,
     out: Path | None,
+    force: bool,
     json_: bool,
 ) -> None:
     """Write a model of LOOP: by default the one that answers now.
@@ -37,12 +40,18 @@ def command(
     """
     if sum(given is not None for given in (version, moment, seq)) > 1:
         raise click.UsageError("give one of --version, --time and --seq")
+    stdout = str(out) == "-"
+    if stdout and json_:
+        raise click.UsageError("give one of --json and --out -: both would go to stdout")
+    if out is not None and not stdout:
+        _spare(out, force)
     with views(data, (loop,)) as (view,), progress("rebuilding") as tell:
         model = view.model(version, time=moment, seq=seq, progress=tell)
-    if str(out) == "-":
+    if stdout:
         sys.stdout.buffer.write(model.data)
         return
     path = out or Path(f"{loop}-{model.version}.vw")
+    _spare(path, force)
     path.write_bytes(model.data)
     if json_:
         print_json({**model.as_dict(), "file": str(path)})
@@ -57,3 +66,9 @@ def command(
                 ("engine", model.engine),
             ]
         )
+
+
+def _spare(path: Path, force: bool) -> None:
+    """Refuse a file that is there; asked before a model is rebuilt for nothing, where that can be."""
+    if path.is_file() and not force:
+        raise Conflict(f"{path} is there already: --force writes over it, --out names another file")

@@ -9,12 +9,12 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 """The option that every command has."""
 
 Tell = Callable[[int, int], None]
-_WIDE = 10_000
 
 
 def print_json(value: Any) -> None:
@@ -23,16 +23,19 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under headings; numbers to the right."""
+    """Print rows under headings, numbers to the right; where nobody looks, a line with tabs for each row."""
+    console = Console()
+    if not console.is_terminal:
+        for row in (columns, *rows):
+            click.echo("\t".join(map(str, row)))
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for at, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[at], int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDE  # a program reads lines
+        # An id may read like rich's own marks; as a Text it is taken as it is.
+        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
     console.print(table)
 
 
@@ -42,6 +45,14 @@ def print_facts(facts: Sequence[tuple[str, object]]) -> None:
     for name, value in facts:
         shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
         click.echo(f"{name:<{width}}  {shown}")
+
+
+def narrator() -> Callable[[str], None]:
+    """Return what says on the terminal what is being found out; elsewhere it says nothing."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return lambda _: None
+    return lambda said: console.print(Text(said, style="dim"))
 
 
 @contextmanager

@@ -37,8 +37,8 @@ def command(data: Path, loop: str, event_id: str, *, features: int, json_: bool)
         print_json(found)
         return
     _decision(found)
-    for drawn in found.drawn:
-        _drawn(found, drawn, features)
+    for place in range(len(found.drawn)):
+        _drawn(found, place, features)
     _outcome(found)
 
 
@@ -60,7 +60,8 @@ def _decision(found: Why) -> None:
     )
 
 
-def _drawn(found: Why, drawn: Drawn, features: int) -> None:
+def _drawn(found: Why, place: int, features: int) -> None:
+    drawn = found.drawn[place]
     where = f"for slot {drawn.slot} " if drawn.slot is not None else ""
     how = "exploration: another action was more probable" if drawn.explored else "the most probable action"
     click.echo(f"\n{where}it chose {drawn.chosen}, {how} (the draw was {drawn.number:.6f})")
@@ -68,14 +69,17 @@ def _drawn(found: Why, drawn: Drawn, features: int) -> None:
         click.echo(f"the caller was told {drawn.action}, its own choice")
     if drawn.excluded:
         click.echo(f"excluded: {', '.join(drawn.excluded)}")
-    later = found.later if drawn.slot is None else ()
+    taken = [one.chosen for one in found.drawn[:place] if one.chosen not in drawn.excluded]
+    if taken:
+        click.echo(f"taken by the slots before: {', '.join(taken)}")
+    later = [other for other in found.later if other.slot == drawn.slot]
     columns = ["action", "probability", *(f"version {other.version}" for other in later)]
     rows = [
         (choice.id, f"{choice.probability:.4f}", *(f"{other.probabilities[at]:.4f}" for other in later))
         for at, choice in enumerate(drawn.choices)
     ]
     print_table(columns, rows)
-    for other in later:
+    for other in later if not place else ():
         click.echo(f"version {other.version}: {other.what}")
     rows = list(_telling(drawn, features))
     if rows:

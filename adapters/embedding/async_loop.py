@@ -7,7 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from loopledger.adapters.embedding.building import Policy, json_command, rank_command, rank_slots_command
+from loopledger.adapters.embedding.building import (
+    Policy,
+    json_command,
+    json_slots_command,
+    rank_command,
+    rank_slots_command,
+)
 from loopledger.adapters.embedding.excerpt import Excerpt, excerpt, within
 from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.moments import Moment, instant
@@ -79,6 +85,12 @@ class AsyncLoop:
         session = self._peek() or await self._session()
         named = session.ids.named(event_id, session.limits)
         command = rank_slots_command(session.limits, named, context, actions, slots, deferred)
+        return cast("SlotsDecision", await self._ask(command, session))
+
+    async def rank_slots_json(self, request: bytes | str) -> SlotsDecision:
+        """Choose an action for each slot of a request as JSON, as `Loop.rank_slots_json` does."""
+        session = self._peek() or await self._session()
+        command = json_slots_command(session.limits, session.ids, request)
         return cast("SlotsDecision", await self._ask(command, session))
 
     async def reward(
@@ -226,7 +238,7 @@ class AsyncLoop:
         time: Moment | None = None,
         seq: int | None = None,
         progress: Progress | None = None,
-    ) -> Decision:
+    ) -> Decision | SlotsDecision:
         """Return what the loop would have answered then, as `Loop.rank_as_of` does."""
         return await self._threads.run_long(
             self._blocking.rank_as_of, request, time=time, seq=seq, progress=progress
@@ -243,10 +255,15 @@ class AsyncLoop:
         return await self._threads.run_long(self._blocking.diff, first, second, progress)
 
     async def bisect(
-        self, request: bytes | str, expect: str, tell: Callable[[str], None] | None = None
+        self,
+        request: bytes | str,
+        expect: str,
+        tell: Callable[[str], None] | None = None,
+        *,
+        slot: str | None = None,
     ) -> Bisection:
         """Return which decisions changed what the loop answers, as `Loop.bisect` does."""
-        return await self._threads.run_long(self._blocking.bisect, request, expect, tell)
+        return await self._threads.run_long(self._blocking.bisect, request, expect, tell, slot=slot)
 
     async def verify(
         self,

@@ -11,10 +11,11 @@ from loopledger.commands import Rank, RankSlots
 from loopledger.context import build_context
 from loopledger.errors import InvalidRequest
 from loopledger.policy import LearningPolicy, policy_from
-from loopledger.rank_json import read_rank
+from loopledger.rank_json import has_slots, read_rank, read_rank_slots
 from loopledger.request import (
     Actions,
     Features,
+    Slot,
     Slots,
     check_actions,
     check_excluded,
@@ -84,9 +85,49 @@ def rank_slots_command(
 
     """
     ids, features = read_actions(actions, limits)
+    return _rank_slots_command(limits, named, context, ids, features, slots, deferred)
+
+
+def json_slots_command(limits: Limits, ids: "EventIds", request: bytes | str) -> RankSlots:
+    """Return the command for a multi-slot Rank that comes as JSON.
+
+    Raises:
+        InvalidRequest: Names the field that cannot be used.
+
+    """
+    read = read_rank_slots(request)
+    actions = check_actions(tuple([action.id for action in read.actions]), limits)
+    features: list[Features] = [action.features for action in read.actions]
+    slots = [
+        Slot(slot.id, slot.features, slot.excluded_actions or (), slot.baseline_action) for slot in read.slots
+    ]
+    named = ids.named(read.event_id, limits)
+    deferred = bool(read.defer_activation)
+    return _rank_slots_command(limits, named, read.context_features, actions, features, slots, deferred)
+
+
+def either_command(limits: Limits, ids: "EventIds", request: bytes | str) -> Rank | RankSlots:
+    """Return the command for a Rank that comes as JSON, for several slots if it has ``slots``.
+
+    Raises:
+        InvalidRequest: Names the field that cannot be used.
+
+    """
+    return (json_slots_command if has_slots(request) else json_command)(limits, ids, request)
+
+
+def _rank_slots_command(
+    limits: Limits,
+    named: Named,
+    context: Features,
+    ids: tuple[str, ...],
+    features: list[Features],
+    slots: Slots,
+    deferred: bool,
+) -> RankSlots:
     read = read_slots(slots, ids, limits)
     body = build_context(context, ids, features, limits, read)
-    return RankSlots(*named, body, ids, tuple(terms for _, terms in read), bool(deferred))
+    return RankSlots(*named, body, ids, tuple([terms for _, terms in read]), bool(deferred))
 
 
 def _rank_command(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from loopledger.adapters.embedding.moments import Moment, microseconds
-from loopledger.adapters.question import question
+from loopledger.adapters.query import query
 from loopledger.clock import Clock
 from loopledger.erasing import Mark, marks_before, marks_of
 from loopledger.errors import InvalidRequest
@@ -33,7 +33,7 @@ def erasable(
     if older_than is not None:
         return partial(marks_before, at=_cut(clock, older_than))
     if where is not None:
-        return partial(_matching, asked=question(where))
+        return partial(_matching, asked=query(where))
     return partial(marks_of, event_ids=ids)
 
 

@@ -9,6 +9,7 @@ from loopledger.adapters.embedding.building import (
     Policy,
     as_policy,
     json_command,
+    json_slots_command,
     rank_command,
     rank_slots_command,
 )
@@ -17,7 +18,7 @@ from loopledger.adapters.embedding.erasable import erasable
 from loopledger.adapters.embedding.moments import Moment
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.view import LoopView, first_since
-from loopledger.adapters.question import question
+from loopledger.adapters.query import query
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, Relearn, ResetModel, Reward
 from loopledger.eraser import Erasure
@@ -104,6 +105,22 @@ class Loop(LoopView):
         command = rank_slots_command(session.limits, named, context, actions, slots, deferred)
         return cast("SlotsDecision", self._ask(command))
 
+    def rank_slots_json(self, request: bytes | str) -> SlotsDecision:
+        """Choose an action for each slot of a request as JSON, in the form of Personalizer's multi-slot Rank.
+
+        It does what `rank_slots` does and takes less time: the features are checked, not taken apart.
+
+        Args:
+            request: As `rank_json` takes it, without ``excludedActions`` and with ``slots``: each has
+                ``id`` and, if wanted, ``features``, ``excludedActions`` and ``baselineAction``.
+
+        Raises:
+            InvalidRequest: It is not JSON, or names the field that cannot be used.
+
+        """
+        session = self._session()
+        return cast("SlotsDecision", self._ask(json_slots_command(session.limits, session.ids, request)))
+
     def reward(
         self, event_id: str, value: float, *, slot: str | None = None, key: str | None = None
     ) -> Receipt:
@@ -170,7 +187,7 @@ class Loop(LoopView):
 
         """
         new = None if policy is None else self._tried(policy)
-        asked = None if where is None else question(where)
+        asked = None if where is None else query(where)
         with closing(self.place.store.reader()) as reader:
             first = first_since(reader, since)
             left_out = named(reader, listed_ids("without", without))

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from msgspec.structs import replace
 
-from loopledger.adapters.embedding.building import EventIds, json_command
+from loopledger.adapters.embedding.building import EventIds, either_command
 from loopledger.adapters.embedding.excerpt import Excerpt, excerpt, within
 from loopledger.adapters.embedding.exporting import Wanted, export
 from loopledger.adapters.embedding.moments import Moment, instant, microseconds
@@ -16,7 +16,7 @@ from loopledger.adapters.place import Place
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.adapters.verifier import side_by_side
 from loopledger.anchor import Anchor
-from loopledger.answers import Decision
+from loopledger.answers import Decision, SlotsDecision
 from loopledger.as_of import AsOf, as_of, rank_as_of
 from loopledger.bisect import Bisection, Bisector
 from loopledger.checkpoints import recover
@@ -181,13 +181,13 @@ class LoopView:
         time: Moment | None = None,
         seq: int | None = None,
         progress: Progress | None = None,
-    ) -> Decision:
+    ) -> Decision | SlotsDecision:
         """Return what the loop would have answered then; nothing is logged.
 
         The same event id gets the draw that it got, or would have got.
 
         Args:
-            request: JSON as `Loop.rank_json` takes it.
+            request: JSON as `Loop.rank_json` takes it, or with ``slots`` as `Loop.rank_slots_json` does.
             time: The moment, or
             seq: an event after which it is asked; with neither of them: now.
             progress: Is told of decisions learned again, and of how many.
@@ -199,11 +199,8 @@ class LoopView:
         """
         with closing(self.place.store.reader()) as reader:
             state = state_at(reader, _seq(reader, time, seq))
-            command = json_command(state.settings.limits, EventIds(SimulatedClock(state.at)), request)
-            answer = rank_as_of(reader, self._learner, self.place.checkpoints, state, command, progress)
-        if not isinstance(answer, Decision):
-            raise InvalidRequest("rank", "the learning policy of that moment decides several slots")
-        return answer
+            command = either_command(state.settings.limits, EventIds(SimulatedClock(state.at)), request)
+            return rank_as_of(reader, self._learner, self.place.checkpoints, state, command, progress)
 
     def why(self, event_id: str, progress: Progress | None = None) -> Why:
         """Return one decision's whole life, computed again from the log.
@@ -229,7 +226,7 @@ class LoopView:
 
         Raises:
             NotFound: There is no such version or moment.
-            Conflict: One of them decides several slots.
+            Conflict: One of them decides several slots, and the other one does not.
 
         """
         with closing(self.place.store.reader()) as reader:
@@ -237,31 +234,37 @@ class LoopView:
             return difference(reader, self._learner, self.place.checkpoints, one, other, progress)
 
     def bisect(
-        self, request: bytes | str, expect: str, tell: Callable[[str], None] | None = None
+        self,
+        request: bytes | str,
+        expect: str,
+        tell: Callable[[str], None] | None = None,
+        *,
+        slot: str | None = None,
     ) -> Bisection:
         """Return which decisions changed what the loop answers to a context.
 
         Args:
-            request: JSON as `Loop.rank_json` takes it.
+            request: JSON as `Loop.rank_json` takes it, or with ``slots`` as `Loop.rank_slots_json` does.
             expect: The action that used to be the most probable.
             tell: Is told in a sentence what was found out, step by step.
+            slot: For this slot; by default the first one. The slots before it take what the same
+                model finds the most probable for them.
 
         Raises:
-            NotFound: The answer is as expected, or never was, or the request has no such action.
-            Conflict: The loop decides several slots.
+            NotFound: The answer is as expected, or never was, or the request has no such action or slot.
+            Conflict: The request has slots and the loop decides one action, or the other way round.
 
         """
         with closing(self.place.store.reader()) as reader:
             state = state_at(reader, reader.head().seq)
-            command = json_command(state.settings.limits, EventIds(SimulatedClock(state.at)), request)
-            actions = tuple(name for name in command.actions if name not in command.excluded)
+            command = either_command(state.settings.limits, EventIds(SimulatedClock(state.at)), request)
             return Bisector(
                 reader,
                 self._learner,
                 self.place.checkpoints,
-                command.context,
-                actions,
+                command,
                 expect,
+                slot,
                 tell or (lambda _: None),
             ).find()
 

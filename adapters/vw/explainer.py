@@ -22,7 +22,11 @@ from loopledger.policy import LearningPolicy
 _NEXT = "= = ="
 """Stands after each context; VowpalWabbit prints nothing like it."""
 
-_FEATURE = re.compile(r"(.+):\d+:(\S+?):([^@:\s]+)(?:@\S*)?")
+_BLOCKS = re.compile(r"\n(?=[^\s:]+ )")
+"""What begins an action: a number, a space, its tag. A text may hold line ends, but no space and no colon."""
+
+_FEATURE = re.compile(r"(.+):\d+:(\S+?):([^@:\s]+)(?:@\S*)?", re.DOTALL)
+_SPELT = str.maketrans(" \t:|", "____")
 _PATIENCE = 120.0
 
 
@@ -50,28 +54,49 @@ def explain(
 
 
 def _actions(audit: str, context: dict[str, Any]) -> list[list[Weight]]:
-    count = len(context["_multi"])
-    lines = [line for line in audit.splitlines() if line.startswith("\t")]
-    if not lines or len(lines) % count:
-        raise LearnerFailed(f"the engine explained {len(lines)} actions where there are {count}")
+    before, count = _asked(context)
+    lines = [block.partition("\n")[2] for block in _BLOCKS.split(audit.removesuffix("\n"))]
+    lines = [line for line in lines if line.startswith("\t")]
+    if not lines or len(lines) % (before + count):
+        raise LearnerFailed(f"the engine explained {len(lines)} actions where there are {before + count}")
     texts = dict(_texts(context))
-    models = len(lines) // count
-    return [_mean([dict(_features(line, texts)) for line in lines[at::count]], models) for at in range(count)]
+    models = len(lines) // (before + count)
+    lines = lines[before * models :]
+    return [_mean([_features(line, texts) for line in lines[at::count]], models) for at in range(count)]
 
 
-def _features(line: str, texts: dict[str, str]) -> Iterator[tuple[str, Weight]]:
+def _asked(context: dict[str, Any]) -> tuple[int, int]:
+    """Return how many slots, of one action each, come before what is explained, and its actions' number."""
+    *before, last = context.get("_slots", [{}])
+    taken = {position for slot in before for position in slot["_inc"]}
+    offered = last.get("_inc", range(len(context["_multi"])))
+    return len(before), sum(position not in taken for position in offered)
+
+
+def _features(line: str, texts: dict[str, str]) -> dict[str, Weight]:
+    features: dict[str, Weight] = {}
     for token in line.split("\t"):
         found = _FEATURE.fullmatch(token)
-        if found is not None:
-            name = "^".join(texts.get(part, part.replace("^", ".", 1)) for part in found[1].split("*"))
-            yield name, Weight(name, float(found[2]), float(found[3]))
+        if found is None:
+            continue
+        spelt, value = found[1], float(found[2])
+        if spelt in features:  # the caller sent it twice, or context and slot both have it
+            value += features[spelt].value
+        name = "^".join(texts.get(part) or _readable(part) for part in spelt.split("*"))
+        features[spelt] = Weight(name, value, float(found[3]))
+    return features
+
+
+def _readable(part: str) -> str:
+    slot = part.removeprefix("_ccb_slot_index^index")
+    return f"_slot={slot}" if slot != part else part.replace("^", ".", 1)
 
 
 def _mean(models: list[dict[str, Weight]], count: int) -> list[Weight]:
     names = dict.fromkeys(name for model in models for name in model)
     return [
         Weight(
-            name,
+            next(model[name].feature for model in models if name in model),
             next(model[name].value for model in models if name in model),
             sum(model[name].weight for model in models if name in model) / count,
         )
@@ -82,7 +107,7 @@ def _mean(models: list[dict[str, Weight]], count: int) -> list[Weight]:
 def _texts(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield how the audit spells features that are texts, name and text in one, and how people would."""
     shared = {name: value for name, value in context.items() if not name.startswith("_")}
-    for example in (shared, *context["_multi"]):
+    for example in (shared, *context["_multi"], *context.get("_slots", [])[-1:]):
         for namespace, features in example.items():
             for item in features if isinstance(features, list) else [features]:
                 if isinstance(item, dict):
@@ -94,7 +119,7 @@ def _texts_of(namespace: str, features: dict[str, Any]) -> Iterator[tuple[str, s
         if isinstance(value, dict):
             yield from _texts_of(name, value)
         elif isinstance(value, str):
-            yield f"{namespace}^{name}{value.replace(' ', '_')}", f"{namespace}.{name}={value}"
+            yield f"{namespace}^{name}{value.translate(_SPELT)}", f"{namespace}.{name}={value}"
 
 
 def main() -> None:

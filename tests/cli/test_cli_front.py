@@ -69,6 +69,17 @@ def test_the_version_is_the_packages(run):
     assert run("--version").stdout.split()[-1] == loopledger.__version__
 
 
+def test_python_m_is_the_same_command_line():
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-m", "loopledger", "--version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.startswith("python -m loopledger, version ")
+
+
 def test_the_data_folder_is_found_by_option_environment_or_default(run, here, data):
     assert run("--data", data, "loops").stdout.splitlines()[1].startswith("news")
     assert "news" in run("loops", env={"LOOPLEDGER_DATA": str(data)}).stdout

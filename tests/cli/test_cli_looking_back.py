@@ -5,6 +5,8 @@ import json
 import learned
 import pytest
 
+import loopledger
+
 LAST = f"event-{learned.ROUNDS * learned.DECISIONS - 1:03d}"
 
 
@@ -97,3 +99,81 @@ def test_diff(run, shared_data):
 def test_bisect_that_finds_nothing(run, shared_data, request_file):
     where = ("--data", shared_data, "bisect", "news", "--context", request_file)
     assert "no action" in run(*where, "--expect", "weather", code=3).output
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A data folder with a loop of three slots that learned twice; an id in it reads like a mark of rich's."""
+    folder = tmp_path_factory.mktemp("page")
+    clock = loopledger.SimulatedClock(learned.START)
+    settings = loopledger.Settings(model_update_frequency=0)
+    likes = [{"top": "music", "side": side, "foot": "weather"} for side in ("politics", "sports", "sports")]
+    with loopledger.open(folder, clock=clock, workers=1) as ledger:
+        loop = ledger.create("page", policy=learned.SLOTS_POLICY, settings=settings)
+        for number, liked in enumerate(likes):
+            learned.live_slots(loop, clock, liked, number * 40)
+            loop.train()
+        loop.rank_slots({}, {"[red]": {}, ":smile:": {}}, [{"id": "[b]top"}], event_id="marks")
+    return folder
+
+
+@pytest.fixture
+def slots_file(tmp_path):
+    path = tmp_path / "slots.json"
+    path.write_text(learned.slots_request(eventId="event-119"))
+    return path
+
+
+def test_why_of_slots(run, page):
+    said = run("--data", page, "why", "page", "event-050").stdout
+    for slot in learned.SLOTS:
+        assert f"for slot {slot['id']} it chose" in said
+    assert "taken by the slots before: " in said
+    assert "action\tprobability\tversion 2\tversion 3" in said
+    assert said.count("version 3: answers now") == 1
+    assert "sj.size=large" in said
+    found = json.loads(run("--data", page, "why", "page", "event-050", "--json").stdout)
+    assert [later["slot"] for later in found["later"]] == ["top", "side", "foot"] * 2
+    assert all(choice["weights"] for drawn in found["drawn"] for choice in drawn["choices"])
+
+
+def test_rank_of_slots(run, page, slots_file, request_file):
+    now = json.loads(run("--data", page, "rank", "page", slots_file, "--json").stdout)
+    assert [slot["slot"] for slot in now["slots"]] == ["top", "side", "foot"]
+    said = run("--data", page, "rank", "page", slots_file).stdout.splitlines()
+    assert [line.split() for line in said[:3]] == [[slot["slot"], slot["action"]] for slot in now["slots"]]
+    assert "nothing was logged" in said[3]
+    assert said[4] == "slot\taction\tprobability"
+    then = run("--data", page, "rank", "page", slots_file, "--as-of", 1, "--json").stdout
+    assert json.loads(then)["model_version"] == 0
+    assert "several slots: give it slots" in run("--data", page, "rank", "page", request_file, code=3).output
+
+
+def test_diff_of_slots(run, page):
+    said = run("--data", page, "diff", "page", "1", "3").stdout
+    assert "Of the 361 slots of the last 121 contexts" in said
+    assert "decision\tslot\taction\tA\tB" in said
+    assert json.loads(run("--data", page, "diff", "page", "1", "3", "--json").stdout)["choices"] == 361
+
+
+def test_bisect_of_slots(run, page, slots_file):
+    where = ("--data", page, "bisect", "page", "--context", slots_file)
+    assert "'music' as expected" in run(*where, "--expect", "music", code=3).output
+    assert "no slot" in run(*where, "--expect", "music", "--slot", "nowhere", code=3).output
+    said = run(*where, "--expect", "politics", "--slot", "side").stdout
+    assert said.startswith("for slot side version ")
+    assert (
+        json.loads(run(*where, "--expect", "politics", "--slot", "side", "--json").stdout)["slot"] == "side"
+    )
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_ids_are_printed_as_they_are(run, page, monkeypatch, terminal):
+    if terminal:
+        monkeypatch.setenv("TTY_COMPATIBLE", "1")
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    said = run("--data", page, "why", "page", "marks").stdout
+    assert "[red]" in said
+    assert ":smile:" in said
+    assert "for slot [b]top" in said
+    assert ("\x1b" in said) == terminal

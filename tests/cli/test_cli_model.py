@@ -86,7 +86,16 @@ def test_any_version_into_any_file(run, here, data):
     for seq, trained in made(data).items():
         said = json.loads(
             run(
-                "--data", data, "model", "news", "--version", trained["version"], "--out", "it.vw", "--json"
+                "--data",
+                data,
+                "model",
+                "news",
+                "--version",
+                trained["version"],
+                "--out",
+                "it.vw",
+                "--force",
+                "--json",
             ).stdout
         )
         model = (here / "it.vw").read_bytes()
@@ -102,10 +111,10 @@ def test_the_model_of_a_moment(run, data):
         at = trained["version"]
         # The version is published by the event after the one that records it.
         for options in (("--seq", seq + 1), ("--time", f"2026-01-01T00:{11 * at}:00Z")):
-            said = run("--data", data, "model", "news", *options, "--json").stdout
+            said = run("--data", data, "model", "news", *options, "--force", "--json").stdout
             assert json.loads(said)["version"] == at
         if at > 1:
-            said = run("--data", data, "model", "news", "--seq", seq, "--json").stdout
+            said = run("--data", data, "model", "news", "--seq", seq, "--force", "--json").stdout
             assert json.loads(said)["version"] == at - 1
 
 
@@ -113,6 +122,23 @@ def test_a_model_to_the_standard_output_is_nothing_but_the_model(run, here, data
     written = run("--data", data, "model", "news", "--out", "-").stdout_bytes
     assert sha256(written).hexdigest() == max(made(data).items())[1]["sha256"]
     assert not list(here.iterdir())
+
+
+def test_a_file_that_is_there_is_not_written_over(run, here, data):
+    (here / "news-3.vw").write_text("mine")
+    for options in ((), ("--out", "news-3.vw")):
+        said = run("--data", data, "model", "news", *options, code=3).output
+        assert "news-3.vw is there already: --force writes over it" in said
+    assert (here / "news-3.vw").read_text() == "mine"
+    run("--data", data, "model", "news", "--force")
+    assert sha256((here / "news-3.vw").read_bytes()).hexdigest() == max(made(data).items())[1]["sha256"]
+
+
+def test_a_model_and_json_cannot_share_the_standard_output(run, data):
+    assert (
+        "give one of --json and --out -"
+        in run("--data", data, "model", "news", "--out", "-", "--json", code=2).output
+    )
 
 
 def test_a_model_that_is_not_kept_is_made_again(run, here, data):

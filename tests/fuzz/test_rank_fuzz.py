@@ -80,11 +80,14 @@ def check(loop, decide):
         assert loop.status().events == before
         return
     assert loop.status().events == before + 1
-    probabilities = [action.probability for action in decision.ranking]
-    assert all(0.0 <= probability <= 1.0 for probability in probabilities)
-    assert sum(probabilities) == pytest.approx(1.0, abs=1e-4)
-    assert decision.action in {action.id for action in decision.ranking}
-    loop.reward(decision.event_id, 1.0)
+    slots = getattr(decision, "slots", [decision])
+    for slot in slots:
+        probabilities = [action.probability for action in slot.ranking]
+        assert all(0.0 <= probability <= 1.0 for probability in probabilities)
+        assert sum(probabilities) == pytest.approx(1.0, abs=1e-4)
+        assert slot.action in {action.id for action in slot.ranking}
+        loop.reward(decision.event_id, 1.0, slot=getattr(slot, "slot", None))
+    assert len({slot.action for slot in slots}) == len(slots)
     loop.clock.advance(200)
 
 
@@ -135,9 +138,70 @@ def test_json_requests(loop, context, given_actions, encode):
     check(loop, lambda: loop.rank_json(text))
 
 
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    clock = SimulatedClock()
+    policy = LearningPolicy("slots", "--ccb_explore_adf --epsilon 0.2 --power_t 0 -l 0.001 -q ::")
+    with Ledger(tmp_path_factory.mktemp("slots"), clock=clock) as ledger:
+        loop = ledger.create("fuzzed", policy=policy)
+        loop.clock = clock
+        yield loop
+        clock.advance(3600)
+        loop.train()
+        good = loop.rank_slots({"hour": 3}, {"a": {"x": 1}, "b": {"x": 2}}, [{"id": "s"}, {"id": "t"}])
+        assert all(math.isfinite(action.probability) for slot in good.slots for action in slot.ranking)
+        assert loop.verify().findings.problems == ()
+
+
+slot_names = st.sampled_from(["s", "t", "u"]) | names
+action_names = st.sampled_from(["a", "b", "c"]) | names
+some_actions = st.lists(
+    st.fixed_dictionaries({"id": action_names}, optional={"features": things}), max_size=4
+)
+some_slots = st.lists(
+    st.fixed_dictionaries(
+        {"id": slot_names},
+        optional={
+            "features": things,
+            "excludedActions": st.none() | st.lists(action_names | numbers, max_size=2),
+            "baselineAction": st.none() | action_names | numbers,
+        },
+    ),
+    max_size=3,
+)
+
+
+@given(things, some_actions | actions, some_slots | things, st.sampled_from([json.dumps, dumped]))
+@settings(max_examples=100)
+@example(
+    [{"a": 1}],
+    [{"id": "a"}, {"id": "b"}],
+    [{"id": "s", "features": [{"_label_cost": 1, "_inc": [7], "sj": {"_tag": "x"}}]}],
+    json.dumps,
+)
+@example(
+    [],
+    [],
+    [],
+    lambda _: (
+        '{"actions":[{"id":"a"}],"slots":[{"id":"s","features":[{"\\u005finc":[9],"_ccb_slot_index":3}]}]}'
+    ),
+)
+@example([], [], [], lambda _: '{"actions":[{"id":"a"}],"slots":[{"id":"s"}],"slots":[{"id":"t"}]}')
+@example([], [], [], lambda _: '{"actions":[{"id":"a"}],"slots":' + "[" * 100_000)
+def test_json_requests_for_slots(page, context, given_actions, given_slots, encode):
+    try:
+        text = encode({"contextFeatures": context, "actions": given_actions, "slots": given_slots})
+        text.encode()
+    except (ValueError, RecursionError):
+        return
+    check(page, lambda: page.rank_slots_json(text))
+
+
 @given(st.binary(max_size=200) | st.text(max_size=200))
-def test_rubbish_instead_of_json(loop, rubbish):
+def test_rubbish_instead_of_json(loop, page, rubbish):
     check(loop, lambda: loop.rank_json(rubbish))
+    check(page, lambda: page.rank_slots_json(rubbish))
 
 
 @given(names | numbers, numbers | st.text(max_size=3) | st.none(), names | st.none(), names | st.none())

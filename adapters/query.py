@@ -1,4 +1,4 @@
-"""Questions about decisions, in JMESPath: ``starts_with(event_id, 'bot-') && reward > `0.9` ``."""
+"""Queries about decisions, in JMESPath: ``starts_with(event_id, 'bot-') && reward > `0.9` ``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from jmespath.exceptions import JMESPathError
 
 from loopledger.adapters.embedding.moments import microseconds
 from loopledger.errors import InvalidRequest
-from loopledger.selection import Question
+from loopledger.selection import Query
 
 
 class _Functions(functions.Functions):
@@ -20,8 +20,8 @@ class _Functions(functions.Functions):
         return microseconds(moment)
 
 
-def question(text: str) -> Question:
-    """Return a question about decisions; what can be asked, `loopledger.selection.described` says.
+def query(text: str) -> Query:
+    """Return a query about decisions; what can be asked, `loopledger.selection.described` says.
 
     Args:
         text: A JMESPath expression; it is true of a decision if what it gives is true, not empty
