@@ -110,7 +110,7 @@ def build_context(
         ]
         underscores += 1 + len(slots) + sum(bool(terms.excluded) for _, terms in slots)
     shape = ContextShape(_listed("context", context), actions, slot_shapes)
-    encoded = encode_features(shape)
+    encoded = one_line(encode_features(shape))
     if len(encoded) > limits.request_bytes:
         raise InvalidRequest(
             "request",
@@ -126,6 +126,16 @@ def build_context(
             if len(checked.multi) == len(ids) and len(checked.slots) == len(slots or ()):
                 return encoded
     return encode_features(_cleaned(shape, limits))
+
+
+def one_line(json: bytes) -> bytes:
+    """Return JSON without line ends; they can only stand between its words.
+
+    A caller's own JSON may be spread over lines, and the learner reads an example a line.
+    """
+    if b"\n" in json or b"\r" in json:
+        return json.replace(b"\n", b" ").replace(b"\r", b" ")
+    return json
 
 
 def with_tags(context: bytes, tags: Sequence[str], forced: Sequence[int] = ()) -> bytes:

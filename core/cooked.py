@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from msgspec import Raw, Struct, field
 from msgspec.json import Encoder, encode
 
+from loopledger.context import one_line
 from loopledger.events import Ranked, SlotsRanked
 from loopledger.joining import Joined, Label
 
@@ -24,13 +25,14 @@ def learning_line(joined: Joined) -> bytes | None:
     if joined.skipped is not None:
         return None
     decision = joined.decision
+    context = one_line(joined.context)
     if isinstance(decision, SlotsRanked):
-        return b'{"c":%b,"_outcomes":%b}\n' % (joined.context, _outcomes(decision, joined.labels))
+        return b'{"c":%b,"_outcomes":%b}\n' % (context, _outcomes(decision, joined.labels))
     (label,) = joined.labels
     number = label.position + 1
     probability = repr(label.probability)
     begun = _LABEL % (-label.reward, probability, number, label.position, number, probability)
-    return b"%b%b}\n" % (begun.encode(), joined.context)
+    return b"%b%b}\n" % (begun.encode(), context)
 
 
 def cooked_line(joined: Joined, timestamp: str) -> bytes:
@@ -48,16 +50,6 @@ def cooked_line(joined: Joined, timestamp: str) -> bytes:
         else _cooked(joined, decision, timestamp)
     )
     return _encoder.encode(whole) + b"\n"
-
-
-def one_line(json: bytes) -> bytes:
-    """Return JSON without line ends; they can only stand between its words.
-
-    A caller's own JSON comes into the log as it is, and may be spread over lines.
-    """
-    if b"\n" in json or b"\r" in json:
-        return json.replace(b"\n", b" ").replace(b"\r", b" ")
-    return json
 
 
 def _outcomes(decision: SlotsRanked, labels: tuple[Label, ...]) -> bytes:

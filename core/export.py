@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from loopledger.events import DECISIONS, DecisionKind
 from loopledger.joining import Joined, join
 from loopledger.journal import Reader, Span, Traced
 from loopledger.state import State
-from loopledger.training import Progress, closed_until
+from loopledger.training import Progress, closed_until, without
 
 Format = Literal["dsjson", "csv", "parquet", "events"]
 
@@ -70,23 +71,27 @@ def extent(reader: Reader, state: State, now: int, first: int, last: int, *, inc
     return Extent(first, closed, sum(span.decisions for span in _spans(reader, after, last).values()))
 
 
-def joined_decisions(reader: Reader, wanted: Extent, progress: Progress | None = None) -> Iterator[Joined]:
-    """Yield decisions with what came for them, in log order.
+def joined_decisions(
+    reader: Reader, state: State, wanted: Extent, progress: Progress | None = None
+) -> Iterator[Joined]:
+    """Yield decisions with what came for them, in log order, apart from what is erased.
 
     A log holds both kinds of decision where its policy was changed from one to the other.
 
     Args:
         reader: Of the log.
+        state: Of the loop, which knows what is left out of learning.
         wanted: Which decisions.
         progress: Is told how many are done, and of how many.
 
     """
     spans = _spans(reader, wanted.first - 1, wanted.last)
     total = sum(span.decisions for span in spans.values())
+    left_out = without(reader, state.left_out)
     streams = [reader.traced(kind, span.first, span.last) for kind, span in spans.items()]
     for traced in told(heapq.merge(*streams, key=_place), total, progress):
-        # Every decision of every form comes through here: what must not be handed on stops here.
-        yield join(traced)
+        joined = join(traced)
+        yield replace(joined, skipped="left out") if traced.seq in left_out else joined
 
 
 class _Placed(Protocol):

@@ -21,7 +21,7 @@ EARLY = 120 * SECOND
 """How long before its decision a reward may come and still count, in microseconds."""
 
 Late = Literal["early", "late", "repeated", "no such slot"]
-Skipped = Literal["not activated", "never drawn"]
+Skipped = Literal["not activated", "never drawn", "left out"]
 
 
 class Label(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from loopledger.answers import Decision, SlotsDecision
-from loopledger.cooked import one_line
+from loopledger.context import one_line
 from loopledger.events import Ranked
 from loopledger.joining import Joined, Label, Skipped
 

@@ -67,19 +67,25 @@ def export(
         if wanted.format != "events":
             within = extent(reader, state, now, within.first, within.last, include_open=wanted.include_open)
         with _opened(out, force=force) as (file, name):
-            tally = _write(file, reader, wanted.format, within, now, progress)
+            tally = _write(file, reader, state, wanted.format, within, now, progress)
     return Export(name, wanted.format, tally.rows, tally.first, tally.last, within.left_out)
 
 
 def _write(
-    file: BinaryIO, reader: Reader, how: Format, within: Extent, now: int, progress: Progress | None
+    file: BinaryIO,
+    reader: Reader,
+    state: State,
+    how: Format,
+    within: Extent,
+    now: int,
+    progress: Progress | None,
 ) -> Tally:
     tally = Tally()
     if how == "events":
         records = told(reader.records(within.first, within.last), within.last - within.first + 1, progress)
         write_events(file, tally.over(records))
         return tally
-    decisions = joined_decisions(reader, within, progress)
+    decisions = joined_decisions(reader, state, within, progress)
     if how == "dsjson":
         write_dsjson(file, tally.over(decisions))
     elif how == "csv":

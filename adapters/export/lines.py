@@ -30,12 +30,14 @@ def write_events(out: BinaryIO, records: Iterable[Record]) -> None:
     """Write events as they are in the log, a line each, so that the chain can be checked from them.
 
     A body stands there byte for byte. One that is spread over lines, as callers' own JSON may be,
-    becomes a JSON string that holds it.
+    becomes a JSON string that holds it. Of one that was erased, its SHA-256 is there.
     """
     for record in records:
         body = record.body
         if b"\n" in body or b"\r" in body:
             body = _encode(body.decode())
+        if record.body_sha256 is not None:
+            body = b'null,"body_sha256":"%b"' % record.body_sha256.hex().encode()
         out.write(
             b'{"seq":%d,"at":%d,"time":"%b","kind":%b,"event_id":%b,"body":%b,"digest":"%b"}\n'
             % (
