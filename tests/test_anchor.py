@@ -114,7 +114,8 @@ def test_since_past_the_end(data):
     ("change", "says"),
     [
         ("UPDATE writer SET seq = seq - 1", "known to be committed"),
-        ("UPDATE events SET codec = 1 WHERE seq = 100", "codec 1"),
+        ("UPDATE events SET codec = 1 WHERE seq = 100", "is not what was recorded"),
+        ("UPDATE events SET codec = 3 WHERE seq = 100", "codec 3"),
         ("UPDATE events SET event_id = CAST(x'ff' AS TEXT) WHERE seq = 100", "cannot be read"),
         ("CREATE TRIGGER more AFTER INSERT ON events BEGIN SELECT 1; END", "schema was changed: more"),
         ("DROP INDEX by_kind", "schema was changed: by_kind"),

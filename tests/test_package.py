@@ -22,7 +22,10 @@ in_checkout = pytest.mark.skipif(
     not (CHECKOUT / "pyproject.toml").is_file(), reason="there is no checkout around these tests"
 )
 
-MIGRATIONS = {"0001_log.sql": "ec006d55b9ea3a3e93e5179ca587426942eba44adae2794c7e97e75e668a5da0"}
+MIGRATIONS = {
+    "0001_log.sql": "ec006d55b9ea3a3e93e5179ca587426942eba44adae2794c7e97e75e668a5da0",
+    "0002_erasing.sql": "6eb0c38434ffc88e5962885fcc2fe58869a2cacee5d1bc30202b4e880ba6d42c",
+}
 
 
 @pytest.fixture(scope="module")

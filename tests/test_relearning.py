@@ -1,14 +1,22 @@
 """When a model that relearned the past is published: as soon as it knows what there was to know."""
 
 import pytest
+from msgspec.structs import replace
 from support import GREEDY, SLOTS, Bench, context_of
 from test_loop import learned, rank
 
-from loopledger.commands import ChangePolicy, PlanTraining, RankSlots, ResetModel, Reward, Train
-from loopledger.errors import Conflict
+from loopledger.adapters.memory import MemoryCheckpoints, MemoryStore
+from loopledger.chain import Head, seal
+from loopledger.commands import ChangePolicy, PlanTraining, RankSlots, Relearn, ResetModel, Reward, Train
+from loopledger.errors import Conflict, NotFound
+from loopledger.events import decode
 from loopledger.policy import LearningPolicy
+from loopledger.replay import version_event
 from loopledger.request import Slot, read_slots
+from loopledger.selection import named
 from loopledger.settings import Limits, Settings
+from loopledger.training import examples, step_of
+from loopledger.verify import verify
 
 OTHER_SLOTS = LearningPolicy("other", "--ccb_explore_adf --epsilon 0.5")
 
@@ -81,3 +89,142 @@ def test_a_step_that_was_planned_before_everything_is_relearned_is_planned_again
     with pytest.raises(Conflict, match="plan it again"):
         bench.do(stale)
     assert bench.do(PlanTraining()).first < learned_from
+
+
+def relearn(bench, *without, **more):
+    reader = bench.place.store.reader()
+    seqs = tuple(named(reader, without))
+    reader.close()
+    return bench.do(Relearn(without=seqs, **more))
+
+
+def lines(bench):
+    """Return what the newest version learned from, in its own step."""
+    reader = bench.place.store.reader()
+    _, event = version_event(reader, bench.loop.state.versions)
+    found = list(examples(reader, step_of(event)))
+    reader.close()
+    return found
+
+
+@pytest.fixture
+def plain():
+    bench = Bench()
+    learned(bench, 5)
+    return bench
+
+
+def test_what_is_left_out_is_not_learned(plain):
+    before = lines(plain)
+    relearn(plain, "e1", "e3", query="broken client")
+    assert plain.loop.state.published == 1
+    assert plain.train() == [2]
+    assert plain.loop.state.published == 2
+    assert lines(plain) == [before[0], before[2], before[4]]
+    (event,) = [decode(record.body, record.seq) for record in plain.records("RelearningBegun")]
+    assert (event.query, event.since, event.policy) == ("broken client", 1, GREEDY)
+
+
+def test_it_is_what_would_have_been_learned_without(plain):
+    relearn(plain, "e1")
+    plain.train()
+    other = Bench()
+    for number in range(5):
+        other.do(rank(f"e{number}"))
+        if number != 1:
+            other.do(Reward(f"e{number}", float(number % 2)))
+        other.clock.advance(1)
+    relearn(other, "e1")
+    other.clock.advance(600)
+    other.train()
+    models = [bench.place.checkpoints.load_model(bench.loop.state.versions) for bench in (plain, other)]
+    assert models[0] == models[1]
+
+
+def test_what_is_left_out_stays_out(plain):
+    relearn(plain, "e1")
+    relearn(plain, "e3")
+    plain.train()
+    assert len(lines(plain)) == 3
+    plain.do(ChangePolicy(LearningPolicy("other", "--cb_explore_adf --epsilon 0.1"), relearn=True))
+    plain.train()
+    assert len(lines(plain)) == 3
+    relearn(plain, "e0", with_everything=True)
+    plain.train()
+    assert len(lines(plain)) == 4
+    relearn(plain, with_everything=True)
+    plain.train()
+    assert len(lines(plain)) == 5
+
+
+def test_it_can_be_left_out_before_it_was_learned(plain):
+    plain.do(rank("open"))
+    relearn(plain, "open")
+    plain.train()
+    assert plain.loop.state.published == 2
+    plain.do(Reward("open", 1.0))
+    plain.clock.advance(600)
+    plain.train()
+    assert lines(plain) == []
+
+
+def test_only_what_came_since(plain):
+    before = lines(plain)
+    third = plain.records("Ranked")[2].seq
+    relearn(plain, since=third)
+    plain.train()
+    assert lines(plain) == before[2:]
+    for since in (0, -1, plain.loop.state.seq + 1):
+        with pytest.raises(NotFound, match="the log goes from 1 to"):
+            relearn(plain, since=since)
+
+
+def test_after_going_back_it_is_published_all_the_same(plain):
+    learned(plain, 3, 10)
+    plain.trainer.publish(1)
+    learned(plain, 2, 20)
+    assert plain.loop.state.published == 1
+    relearn(plain, "e11")
+    plain.train()
+    assert plain.loop.state.published == plain.loop.state.versions == 4
+
+
+def test_a_step_that_was_planned_before_something_was_left_out_does_not_count(plain):
+    learned(plain, 2, 10)
+    plain.do(rank("next"))
+    plain.clock.advance(600)
+    step = plain.do(PlanTraining())
+    relearn(plain, "e1")
+    with pytest.raises(Conflict):
+        plain.trainer._carry_out(step, None)
+
+
+def test_it_is_replayed_and_holds(plain):
+    relearn(plain, "e1")
+    plain.train()
+    learned(plain, 3, 10)
+    before = plain.loop.state
+    plain.place.checkpoints.state = None
+    plain.place.checkpoints.models.clear()
+    plain.reopen()
+    assert plain.loop.state == before
+    found = verify(plain.place.store.reader(), plain.learner, plain.place.checkpoints)
+    assert (found.findings.problems, found.findings.versions) == ((), 3)
+
+
+def test_a_version_that_left_out_something_else_is_found(plain):
+    relearn(plain, "e1")
+    plain.train()
+    plain.loop.close()
+    store, head = MemoryStore(), Head()
+    journal = store.writer()
+    for record in plain.records():
+        event = decode(record.body, record.seq)
+        if event.kind == "ModelTrained":
+            event = replace(event, left_out=0)  # a chain that holds, and a version that is not what it says
+        journal.append([seal(head, record.at, event, record.event_id)])
+        head = journal.head()
+    found = verify(store.reader(), plain.learner, MemoryCheckpoints())
+    assert [problem.seq for problem in found.findings.problems if "leaves out other" in problem.what] == [
+        plain.records("ModelTrained")[1].seq
+    ]

@@ -146,12 +146,12 @@ def test_a_codec_of_a_newer_release_is_refused(tmp_path):
 
 
 def steps():
-    second = Migration(
-        2,
-        "0002_more.sql",
+    another = Migration(
+        len(migrations()) + 1,
+        "9999_more.sql",
         "CREATE TABLE more (x);\n-- a comment; with a semicolon\nCREATE TABLE other (y);\n",
     )
-    return [*migrations(), second]
+    return [*migrations(), another]
 
 
 def test_migrations_are_applied_once_and_remembered(tmp_path):
@@ -162,7 +162,7 @@ def test_migrations_are_applied_once_and_remembered(tmp_path):
     assert connection.execute("SELECT number, sha256 FROM migrations").fetchall() == [
         (step.number, step.sha256) for step in steps()
     ]
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(steps()),)
     fresh = connect_writer(tmp_path / "fresh.db")
     migrate(fresh, steps())
     schema = "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
@@ -174,11 +174,13 @@ def test_migrations_are_applied_once_and_remembered(tmp_path):
 def test_a_migration_that_fails_leaves_nothing(tmp_path):
     connection = connect_writer(tmp_path / "log.db")
     migrate(connection)
-    broken = [*migrations(), Migration(2, "0002_x.sql", "CREATE TABLE half (x);\nCREATE TABLE events (y);\n")]
+    known = len(migrations())
+    sql = "CREATE TABLE half (x);\nCREATE TABLE events (y);\n"
+    broken = [*migrations(), Migration(known + 1, "9999_x.sql", sql)]
     with pytest.raises(sqlite3.OperationalError):
         migrate(connection, broken)
     assert not connection.in_transaction
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (known,)
     assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
     connection.close()
 
@@ -186,7 +188,8 @@ def test_a_migration_that_fails_leaves_nothing(tmp_path):
 def test_a_changed_migration_is_refused(tmp_path):
     connection = connect_writer(tmp_path / "log.db")
     migrate(connection)
-    changed = [migrations()[0]._replace(sql=migrations()[0].sql + "-- harmless?\n")]
+    first, *others = migrations()
+    changed = [first._replace(sql=first.sql + "-- harmless?\n"), *others]
     with pytest.raises(LogDamaged, match="migration"):
         migrate(connection, changed)
     connection.close()

@@ -6,7 +6,7 @@ from typing import TextIO
 import click
 
 from loopledger.adapters.cli.folder import NoTimers, names_in
-from loopledger.adapters.cli.output import as_json, print_json, progress
+from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
 
 
@@ -60,7 +60,9 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
     if json_:
         print_json({"loop": loop, "erased": done})
         return
-    click.echo(f"{done.events:,} events are erased, {done.decisions:,} decisions among them")
-    for what, versions in (("kept in the log", done.kept), ("lost", done.lost)):
-        if versions:
-            click.echo(f"{len(versions):,} model versions that learned from them are {what}")
+    facts: list[tuple[str, object]] = [
+        ("events erased", done.events),
+        ("decisions among them", done.decisions),
+        ("model versions that learned from them, now kept in the log", len(done.kept)),
+    ]
+    print_facts([*facts, *([("model versions lost", len(done.lost))] if done.lost else [])])

@@ -79,9 +79,11 @@ def _line(entry: Entry) -> str:
     return f"{entry.seq:>8}  {text(entry.at)}  {what}".rstrip()
 
 
-def _gist(body: dict[str, object]) -> str:  # noqa: PLR0911 - one for each kind
+def _gist(body: dict[str, object] | None) -> str:  # noqa: PLR0911 - one for each kind
     """Return what matters of an event in a few words."""
     match body:
+        case None:
+            return "erased"
         case {
             "kind": "Ranked",
             "chosen": chosen,
@@ -97,8 +99,12 @@ def _gist(body: dict[str, object]) -> str:  # noqa: PLR0911 - one for each kind
             return f"{value:g}" + (f" for {body['slot']}" if body.get("slot") else "")
         case {"kind": "ModelTrained", "version": version, "parent": parent, "examples": examples}:
             return f"version {version} from {parent or 'nothing'}, {examples} examples"
-        case {"kind": "ModelPublished" | "ModelImported", "version": version}:
+        case {"kind": "ModelPublished" | "ModelImported" | "ModelKept", "version": version}:
             return f"version {version}"
+        case {"kind": "RelearningBegun", "policy": {"name": name}, "since": since, "without": list(without)}:
+            return f"{name}, from event {since} on, without {len(without)} decisions"
+        case {"kind": "Erased", "events": events}:
+            return f"{events} events"
         case {"kind": "PolicyChanged" | "LoopCreated", "policy": {"name": name}}:
             return str(name)
         case _:

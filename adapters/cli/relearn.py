@@ -7,7 +7,7 @@ import click
 
 from loopledger.adapters.cli.create import read_policy
 from loopledger.adapters.cli.folder import NoTimers, names_in, number_or_text
-from loopledger.adapters.cli.output import as_json, print_json, progress
+from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
 
 
@@ -80,7 +80,10 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
             }
         )
         return
-    click.echo(f"{left_out:,} decisions are left out since event {receipt.seq:,}")
-    made = f"version {versions[-1]} was made" if versions else "there was nothing to learn"
-    answers = f"version {published} answers" if published else "no model answers yet"
-    click.echo(f"{made}; {answers}")
+    print_facts(
+        [
+            ("decisions left out", f"{left_out:,}, since event {receipt.seq:,}"),
+            ("learned", f"version {versions[-1]}" if versions else "nothing: there was nothing to learn"),
+            ("answers", f"version {published}" if published else "no model yet"),
+        ]
+    )

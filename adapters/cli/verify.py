@@ -85,6 +85,7 @@ def _print(verification: Verification) -> None:
         *([("since event", verification.since)] if verification.since > 1 else []),
         ("model versions", f"{findings.versions:,} rebuilt, bit for bit"),
         ("decisions", f"{findings.decisions:,} computed again"),
+        *([("erased", f"{findings.erased:,} events, as the log says")] if findings.erased else []),
         ("chain head", verification.digest),
         ("last event", text(verification.at)),
         ("engine", verification.engine),
@@ -94,7 +95,10 @@ def _print(verification: Verification) -> None:
     if findings.unchecked_versions or findings.unchecked_decisions:
         versions, decisions = findings.unchecked_versions, findings.unchecked_decisions
         facts.append(
-            ("not checked", f"{versions:,} versions and {decisions:,} decisions: they need another engine")
+            (
+                "not checked",
+                f"{versions:,} versions and {decisions:,} decisions: they need another engine, or are erased",
+            )
         )
     print_facts(facts)
     if verification.holds:
