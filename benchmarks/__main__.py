@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import msgspec
+from auditing import auditing
 from measure import Row, conditions
 from memory import memory
 from opening import opening
@@ -24,6 +25,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "rebuilding": (from_the_log, 5),
     "any-past-version": (any_past_version, 3),
     "opening": (opening, 5),
+    "auditing": (auditing, 3),
     "memory": (memory, 1),
 }
 

@@ -1,7 +1,5 @@
 """Rebuilding from the log: against VowpalWabbit's native driver, and from the nearest checkpoint."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
@@ -10,26 +8,13 @@ from tempfile import TemporaryDirectory
 
 from history import write
 from measure import Ratios, Row, seconds
+from native import native_seconds, ready_file, versions_of
 
 from loopledger.adapters.place import in_folder
-from loopledger.adapters.vw.arguments import to_fold
 from loopledger.adapters.vw.learner import VwLearner
-from loopledger.errors import NotFound
-from loopledger.events import ModelTrained
-from loopledger.journal import Reader
-from loopledger.replay import rebuild, version_event
-from loopledger.training import examples, step_of
+from loopledger.replay import rebuild
 
 _DECISIONS = {5: 100_000, 10: 60_000, 50: 20_000}
-_NATIVE = """
-import sys, time, pylibvw
-begun = time.perf_counter()
-workspace = pylibvw.vw(sys.argv[2:])
-workspace.run_parser()
-workspace.save(sys.argv[1])
-workspace.finish()
-print(time.perf_counter() - begun)
-"""
 
 
 def from_the_log(folder: Path, rounds: int) -> Iterator[Row]:
@@ -46,11 +31,8 @@ def _against_native(data: Path, actions: int, decisions: int, rounds: int) -> Ro
     ready, made = data / "ready.json", data / "native.vw"
     ratios = Ratios()
     with closing(learner), closing(place.store.reader()) as reader:
-        versions = [event for _, event in _versions(reader)]
-        with ready.open("wb") as file:
-            for event in versions:
-                file.writelines(examples(reader, step_of(event)))
-        arguments = to_fold(versions[0].policy, None, str(ready))
+        versions = [event for _, event in versions_of(reader)]
+        arguments = ready_file(reader, ready)
         again = b""
 
         def from_log() -> None:
@@ -58,14 +40,7 @@ def _against_native(data: Path, actions: int, decisions: int, rounds: int) -> Ro
             again = rebuild(reader, learner, versions[-1].version)
 
         for _ in range(rounds):
-            native = float(
-                subprocess.run(
-                    [sys.executable, "-c", _NATIVE, str(made), *arguments],
-                    check=True,
-                    capture_output=True,
-                    text=True,
-                ).stdout
-            )
+            native = native_seconds(made, arguments)
             ours = seconds(from_log)
             ratios.add(
                 native / ours,
@@ -91,7 +66,7 @@ def any_past_version(folder: Path, rounds: int) -> Iterator[Row]:
         learner = VwLearner(workers=1)
         ratios = Ratios()
         with closing(learner), closing(place.store.reader()) as reader:
-            versions = dict(_versions(reader))
+            versions = dict(versions_of(reader))
             events = list(versions.values())
             behind: dict[int, int] = {0: 0}
             for event in events:
@@ -112,15 +87,3 @@ def any_past_version(folder: Path, rounds: int) -> Iterator[Row]:
         row.goal = "at most 20,000 decisions learned again"
         row.met = behind[worst] <= 20_000
         yield row
-
-
-def _versions(reader: Reader) -> Iterator[tuple[int, ModelTrained]]:
-    version = 1
-    while True:
-        try:
-            seq, event = version_event(reader, version)
-        except NotFound:
-            return
-        if isinstance(event, ModelTrained):
-            yield seq, event
-        version += 1
