@@ -147,6 +147,24 @@ def with_tags(context: bytes, tags: Sequence[str], forced: Sequence[int] = ()) -
     return _encoder.encode(_TaggedContext(raw.FromUrl, raw.multi, slots))
 
 
+def read_usual(context: bytes, limits: Limits) -> Any:
+    """Return a context that is exactly in the layout above and all well-formed; none if it is not.
+
+    Args:
+        context: JSON from elsewhere.
+        limits: How much it may hold.
+
+    """
+    try:
+        read = _checker(limits.nesting, limits.magnitude).decode(context)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    underscores = len(read.multi) + 1
+    if read.slots:
+        underscores += 1 + len(read.slots) + sum(bool(slot.offered) for slot in read.slots)
+    return None if looks_unusual(context, limits, underscores) else read
+
+
 @lru_cache(maxsize=64)
 def _checker(nesting: int, magnitude: float) -> msgspec.json.Decoder[Any]:
     """Return what tells quickly whether all features of a context are well-formed."""

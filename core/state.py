@@ -15,6 +15,7 @@ from loopledger.events import (
     CONTROL,
     FORMAT,
     AnyEvent,
+    HistoryImported,
     LoopCreated,
     ModelImported,
     ModelPublished,
@@ -63,6 +64,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         line: What training goes on with.
         trained_at: When the newest version was trained; at first, when the loop was created.
         closed_through: Seq up to which every decision's window is known to have closed.
+        imported_through: Seq up to which decisions were imported; a model that is imported after
+            them is taken to know them.
         waits: From which seq on which reward wait (microseconds) was in force, as far back as
             windows are open.
         seq: The last event's seq.
@@ -80,6 +83,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     line: Line = Line()
     trained_at: int = 0
     closed_through: int = 0
+    imported_through: int = 0
     waits: tuple[tuple[int, int], ...] = ()
     seq: int = 0
     at: int = 0
@@ -94,6 +98,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def effective_policy(self) -> LearningPolicy:
         """The policy with the exploration that the settings ask for."""
         return self.policy.with_exploration(self.settings.exploration_percentage)
+
+    @property
+    def known_through(self) -> int:
+        """Seq up to which decisions were learned, by any line, or are known to an imported model."""
+        return max(self.closed_through, self.line.learned_through)
 
 
 KEPT_STEPS = 64
@@ -147,8 +156,8 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:
             return replace(state, settings=event.settings, waits=waits)
         case PolicyChanged():
             line = Line(
-                learned_through=0 if event.relearn else state.closed_through,
-                publish_from=state.closed_through if event.relearn else 0,
+                learned_through=0 if event.relearn else state.known_through,
+                publish_from=state.known_through if event.relearn else 0,
             )
             same_kind = event.policy.decision_kind == state.policy.decision_kind
             # A model that decides one action cannot fill slots, nor the other way round.
@@ -158,13 +167,17 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:
             return replace(_trained(state, event), trained_at=record.at)
         case ModelImported():
             line = Line(
-                newest=event.version, arguments=event.policy.arguments, learned_through=state.closed_through
+                newest=event.version,
+                arguments=event.policy.arguments,
+                learned_through=max(state.known_through, state.imported_through),
             )
             return replace(state, versions=event.version, line=line, follows=True)
         case ModelPublished():
             return replace(state, published=event.version, follows=event.version == state.line.newest)
         case ModelReset():
-            return replace(state, published=0, line=Line(learned_through=state.closed_through), follows=True)
+            return replace(state, published=0, line=Line(learned_through=state.known_through), follows=True)
+        case HistoryImported():
+            return replace(state, imported_through=record.seq)
         case _:
             raise LogDamaged(f"event {record.seq} ({record.kind}) cannot come here", record.seq)
 

@@ -71,6 +71,8 @@ class Findings(msgspec.Struct, frozen=True):
         unchecked_versions: Versions that cannot be made again here, because another engine made
             them or one before them.
         unchecked_decisions: Decisions that need such a version.
+        imported_decisions: Decisions that were made elsewhere: only their labels, and what was
+            learned from them, can be checked.
         problems: What does not hold.
 
     """
@@ -81,6 +83,7 @@ class Findings(msgspec.Struct, frozen=True):
     other_decisions: int = 0
     unchecked_versions: int = 0
     unchecked_decisions: int = 0
+    imported_decisions: int = 0
     problems: tuple[Problem, ...] = ()
 
     def plus(self, other: "Findings") -> "Findings":
@@ -92,6 +95,7 @@ class Findings(msgspec.Struct, frozen=True):
             self.other_decisions + other.other_decisions,
             self.unchecked_versions + other.unchecked_versions,
             self.unchecked_decisions + other.unchecked_decisions,
+            self.imported_decisions + other.imported_decisions,
             tuple(sorted({*self.problems, *other.problems})),
         )
 

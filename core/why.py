@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from loopledger.chain import Record
 from loopledger.checkpoints import Models
 from loopledger.draw import uniform, uniform_hash
 from loopledger.errors import NotFound
@@ -42,7 +43,8 @@ class Drawn(msgspec.Struct, frozen=True):
         slot: The slot, if the decision has any.
         action: What the caller was told to show.
         chosen: What the model chose; another one only outside Online mode.
-        number: The uniform number that decided, made of event id and loop id.
+        number: The uniform number that decided, made of event id and loop id; none for a decision
+            that was made elsewhere.
         explored: Whether another action had a larger probability.
         choices: All that was offered, the chosen one first.
         excluded: Ids of actions that were not offered.
@@ -52,7 +54,7 @@ class Drawn(msgspec.Struct, frozen=True):
     slot: str | None
     action: str
     chosen: str
-    number: float
+    number: float | None
     explored: bool
     choices: tuple[Choice, ...]
     excluded: tuple[str, ...]
@@ -112,7 +114,9 @@ class Why(msgspec.Struct, frozen=True):
         model_version: The version that was asked; 0 when there was none.
         policy: In force, or that of the version.
         drawn: What was drawn, for each slot.
-        holds: Whether computing it again gives the same; none if that takes another engine.
+        holds: Whether computing it again gives the same; none if that takes another engine, or if
+            it was decided elsewhere.
+        origin: The id of the model that decided elsewhere, if the decision was imported.
         came: What came for it.
         closes_at: When its window closes, UTC in microseconds since 1970.
         labels: What it teaches, for each slot, as far as is known by now.
@@ -139,6 +143,7 @@ class Why(msgspec.Struct, frozen=True):
     skipped: str | None
     learned_in: tuple[int, ...]
     later: tuple[Later, ...]
+    origin: str | None = None
 
 
 def why(
@@ -178,9 +183,7 @@ def why(
     weights: list[list[Weight]] = []
     if isinstance(decision, Ranked) and made:
         (weights,) = learner.explain(policy, versions.model(asked), [bytes(decision.context)])
-    scorer = versions.scorer(asked)
-    with opened(scorer):
-        same: bool | None = again(record, scorer, uniform_hash(then.loop_id))
+    same = None if decision.elsewhere else _same(record, versions.scorer(asked), then)
     if not same and made and made.engine != learner.engine:
         same = None
     return Why(
@@ -201,7 +204,13 @@ def why(
         skipped=joined.skipped,
         learned_in=learned_in,
         later=_later(decision, versions, learned_in, reader) if isinstance(decision, Ranked) else (),
+        origin=None if isinstance(decision.origin, msgspec.UnsetType) else decision.origin,
     )
+
+
+def _same(record: Record, scorer: Scorer | None, then: State) -> bool:
+    with opened(scorer):
+        return again(record, scorer, uniform_hash(then.loop_id))
 
 
 def _drawn(
@@ -210,7 +219,7 @@ def _drawn(
     online = decision.learning_mode == "Online"
     if isinstance(decision, Ranked):
         offered = decision.offered
-        number = uniform(uniform_hash(event_id) + uniform_hash(then.loop_id))
+        number = None if decision.elsewhere else uniform(uniform_hash(event_id) + uniform_hash(then.loop_id))
         explained = [
             Choice(offered[position], probability, _most_first(weights[position] if weights else ()))
             for position, probability in zip(decision.ranked, decision.probabilities, strict=True)
@@ -223,7 +232,7 @@ def _drawn(
             Choice(decision.actions[position], probability)
             for position, probability in zip(slot.ranked, slot.probabilities, strict=True)
         ]
-        number = uniform(uniform_hash(event_id + slot.slot))
+        number = None if decision.elsewhere else uniform(uniform_hash(event_id + slot.slot))
         shown = slot.chosen if online else decision.actions[slot.baseline]
         found.append(_one(slot.slot, shown, slot.chosen, number, choices, slot.excluded))
     return tuple(found)
@@ -233,7 +242,7 @@ def _one(
     slot: str | None,
     shown: str,
     chosen: str,
-    number: float,
+    number: float | None,
     choices: Sequence[Choice],
     excluded: tuple[str, ...],
 ) -> Drawn:

@@ -1,5 +1,6 @@
 """The async face of the Python API: the same names, and the event loop is never blocked."""
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,9 @@ from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.threads import Threads
 from loopledger.clock import Clock
 from loopledger.errors import LoopStopped
+from loopledger.history import HistoryReport
 from loopledger.settings import Settings
+from loopledger.training import Progress
 
 
 class AsyncLedger:
@@ -60,6 +63,27 @@ class AsyncLedger:
         """Return a loop, opened, as `Ledger.loop` does."""
         return self._loop(
             await self._threads.run(self.ledger.loop, name, create=create, policy=policy, settings=settings)
+        )
+
+    async def import_history(
+        self,
+        name: str,
+        files: Iterable[str | Path],
+        *,
+        policy: Policy | None = None,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+        strict: bool = False,
+    ) -> HistoryReport:
+        """Make a loop out of cooked logs, as `Ledger.import_history` does; progress is told elsewhere."""
+        return await self._threads.run_long(
+            self.ledger.import_history,
+            name,
+            files,
+            policy=policy,
+            settings=settings,
+            progress=progress,
+            strict=strict,
         )
 
     async def loops(self) -> list[str]:
