@@ -59,12 +59,7 @@ class SignedModel(msgspec.Struct, frozen=True):
     certificate: Certificate
 
 
-def is_signed(data: object) -> bool:
-    """Tell whether bytes begin as a zip does; no model does."""
-    return isinstance(data, bytes) and data.startswith(_ZIP)
-
-
-def trusted_model(data: bytes, trust: str | None = None) -> bytes:
+def opened_model(data: object, trust: str | None = None) -> bytes:
     """Return a model as it is, or out of a signed zip whose signer is trusted.
 
     Args:
@@ -72,10 +67,12 @@ def trusted_model(data: bytes, trust: str | None = None) -> bytes:
         trust: The fingerprint of the signer's certificate: SHA-256, in hexadecimal digits.
 
     Raises:
-        InvalidRequest: The signature does not hold, or its signer is not the one that is trusted.
+        InvalidRequest: It is not bytes, the signature does not hold, or its signer is not the one that is trusted.
 
     """
-    if not is_signed(data):
+    if not isinstance(data, bytes):
+        raise InvalidRequest("model", f"must be a model's bytes (got {type(data).__name__})")
+    if not data.startswith(_ZIP):
         if trust is not None:
             raise InvalidRequest("model", "is not signed, and trust names a signer: leave it out")
         return data

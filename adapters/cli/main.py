@@ -18,6 +18,7 @@ _COMMANDS = {
     "create": "create",
     "demo": "demo",
     "diff": "diff",
+    "import": "import_",
     "log": "log",
     "loops": "loops",
     "model": "model",

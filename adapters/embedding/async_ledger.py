@@ -16,6 +16,7 @@ from loopledger.adapters.embedding.threads import Threads
 from loopledger.clock import Clock
 from loopledger.errors import LoopStopped
 from loopledger.history import HistoryReport
+from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
 from loopledger.training import Progress
 
@@ -85,6 +86,10 @@ class AsyncLedger:
             progress=progress,
             strict=strict,
         )
+
+    async def policy_of(self, model: bytes, *, trust: str | None = None) -> LearningPolicy:
+        """Return the policy that a model was made under, as `Ledger.policy_of` does."""
+        return await self._threads.run_long(self.ledger.policy_of, model, trust=trust)
 
     async def loops(self) -> list[str]:
         """Return the names of the loops."""

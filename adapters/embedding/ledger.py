@@ -15,10 +15,12 @@ from loopledger.adapters.embedding.directory import Directory, check_name
 from loopledger.adapters.embedding.history import import_history
 from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.ready import default_policy
+from loopledger.adapters.signed_model import opened_model
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.clock import Clock
 from loopledger.errors import Conflict, InvalidRequest
 from loopledger.history import HistoryReport
+from loopledger.policy import LearningPolicy
 from loopledger.request import whole_number
 from loopledger.settings import Settings
 from loopledger.training import Progress
@@ -154,6 +156,13 @@ class Ledger:
             progress,
             strict=strict,
         )
+
+    def policy_of(self, model: bytes, *, trust: str | None = None) -> LearningPolicy:
+        """Return the learning policy that a model from outside was made under.
+
+        The arguments and errors are those of `Loop.import_model`.
+        """
+        return self.directory.learner.policy_of(opened_model(model, trust))
 
     def loops(self) -> list[str]:
         """Return the names of the loops."""

@@ -13,7 +13,7 @@ from loopledger.adapters.embedding.building import (
 from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.view import LoopView
-from loopledger.adapters.signed_model import trusted_model
+from loopledger.adapters.signed_model import opened_model
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, ResetModel, Reward
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopStopped
@@ -191,7 +191,7 @@ class Loop(LoopView):
             LearnerFailed: It is no model, or none for the policy in force.
 
         """
-        opened = trusted_model(model, trust)
+        opened = opened_model(model, trust)
         return cast(
             "Receipt", self._using(lambda session: session.trainer.import_model(session.state, opened))
         )
