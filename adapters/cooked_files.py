@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import IO, Any
 
 from loopledger.errors import InvalidRequest
 from loopledger.events import HistoryFile
@@ -49,7 +50,7 @@ class CookedFiles:
     def _lines(self, path: Path) -> Iterator[Numbered]:
         number = 0
         with path.open("rb") as file:
-            begins = file.peek(4)[:4]  # type: ignore[attr-defined]
+            begins = file.peek(4)[:4]
             if begins == _FLATBUFFERS:
                 raise InvalidRequest(
                     "history",
@@ -57,8 +58,8 @@ class CookedFiles:
                     "--binary_parser and --binary_to_json",
                 )
             counted = _Counted(file)
-            opened = gzip.GzipFile(fileobj=counted) if begins[:2] == _GZIP else counted  # type: ignore[arg-type]
-            text = io.BufferedReader(opened, _PIECE)  # type: ignore[type-var]
+            opened: Any = gzip.GzipFile(fileobj=counted) if begins[:2] == _GZIP else counted
+            text = io.BufferedReader(opened, _PIECE)
             try:
                 while line := text.readline(self._longest + 1):
                     number += 1
@@ -93,6 +94,6 @@ class _Counted(io.RawIOBase):
         return len(piece)
 
 
-def _skip(text: io.BufferedReader, line: bytes) -> None:
+def _skip(text: IO[bytes], line: bytes) -> None:
     while line and not line.endswith(b"\n"):
         line = text.readline(_PIECE)

@@ -60,14 +60,23 @@ class SignedModel(msgspec.Struct, frozen=True):
 
 
 def opened_model(data: object, trust: str | None = None) -> bytes:
-    """Return a model as it is, or out of a signed zip whose signer is trusted.
+    """Return a model's bytes: as they are, or out of a signed zip whose signer is trusted.
+
+    The arguments and errors are those of `trusted_model`.
+    """
+    found = trusted_model(data, trust)
+    return found.model if isinstance(found, SignedModel) else found
+
+
+def trusted_model(data: object, trust: str | None = None) -> bytes | SignedModel:
+    """Return a model as it is, or what a signed zip holds if its signer is trusted.
 
     Args:
         data: A model, or a zip.
         trust: The fingerprint of the signer's certificate: SHA-256, in hexadecimal digits.
 
     Raises:
-        InvalidRequest: It is not bytes, the signature does not hold, or its signer is not the one that is trusted.
+        InvalidRequest: It is not bytes, or its signature does not hold or is not the trusted one's.
 
     """
     if not isinstance(data, bytes):
@@ -86,7 +95,7 @@ def opened_model(data: object, trust: str | None = None) -> bytes:
         )
     if _plain(trust) != certificate.fingerprint:
         raise InvalidRequest("trust", f"names another certificate than that of the model: {certificate}")
-    return signed.model
+    return signed
 
 
 def open_signed(data: bytes) -> SignedModel:

@@ -127,7 +127,10 @@ def _look(field: str, name: str, value: Any) -> None:
 
 
 def _taken_out(slot: dict[str, Any]) -> Any:
-    """Take what a slot may get out of its features, where Personalizer wrote it; it means the same beside them."""
+    """Take what a slot may get out of its features, where Personalizer wrote it.
+
+    Beside them, where we write it, it means the same.
+    """
     found = [slot.pop("_inc")] if "_inc" in slot else []
     for value in slot.values():
         if isinstance(value, list):
@@ -137,9 +140,7 @@ def _taken_out(slot: dict[str, Any]) -> Any:
     return found[0] if found else None
 
 
-def _offered(
-    body: bytes, ids: tuple[str, ...], included: list[Any], limits: Limits
-) -> CookedContext:
+def _offered(body: bytes, ids: tuple[str, ...], included: list[Any], limits: Limits) -> CookedContext:
     every = tuple(range(len(ids)))
     if len(included) > min(limits.slots, len(ids)):
         raise InvalidRequest("c._slots", "are more than limits.slots allows, or than there are actions")

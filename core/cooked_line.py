@@ -1,30 +1,26 @@
 """Lines of Personalizer's cooked logs, read back into the decision and the rewards they were made of.
 
-A line holds a decision, what was observed, and the label that came of both. What is read is run
-through our own join, and is only good if that gives the very label of the line: as the learner
-sees it, that is in 32-bit floats.
+A line holds a decision, what was observed, and the label that came of both. Actions are counted
+from 1 in lines of one action, and from 0 in lines of several slots.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
+from loopledger.cooked_agreement import Expected, Found, Observed, agreeing
 from loopledger.cooked_context import CookedContext, read_context
-from loopledger.draw import RESOLUTION, float32
+from loopledger.draw import float32
 from loopledger.errors import InvalidRequest
-from loopledger.events import Activated, Ranked, Rewarded, SlotRanking, SlotsRanked, encode
-from loopledger.joining import Label, join
-from loopledger.journal import Outcome, Traced
+from loopledger.events import Activated, Ranked, Rewarded, SlotRanking, SlotsRanked
 from loopledger.request import check_id, check_ids
-from loopledger.settings import LearningMode, RewardAggregation, Settings
-
-Observed = Rewarded | Activated
+from loopledger.settings import LearningMode, Settings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST = 1e12
+_BESIDE_CONTEXT = 262_144
 _TOLERANCE = 1e-4
 
 
@@ -89,24 +85,12 @@ class _Line(msgspec.Struct):
     observations: list[_Observation] | None = msgspec.field(name="Observations", default=None)
 
 
-class _Expected(NamedTuple):
-    """A label, as the line has it."""
-
-    slot: str | None
-    position: int
-    cost: float
-    original: float
-
-
-class _Read(NamedTuple):
-    """A decision as far as the line says it, and what has to come of it."""
-
-    decision: Ranked | SlotsRanked
-    observed: tuple[Observed, ...]
-    expected: tuple[_Expected, ...]
-
-
 _decoder = msgspec.json.Decoder(_Line)
+
+
+def longest_line(settings: Settings) -> int:
+    """Return how many bytes a line may have: those of a request, and some for what stands beside it."""
+    return settings.limits.request_bytes + _BESIDE_CONTEXT
 
 
 def read_line(line: bytes, settings: Settings, now: int) -> CookedLine:
@@ -121,6 +105,8 @@ def read_line(line: bytes, settings: Settings, now: int) -> CookedLine:
         InvalidRequest: Names the field for which the line cannot be taken.
 
     """
+    if len(line) > longest_line(settings):
+        raise InvalidRequest("line", f"has more than {longest_line(settings):,} bytes")
     try:
         read = _decoder.decode(line)
     except msgspec.ValidationError as error:
@@ -133,7 +119,7 @@ def read_line(line: bytes, settings: Settings, now: int) -> CookedLine:
     at = _time("Timestamp", read.time, now)
     context = read_context(bytes(read.context), settings.limits)
     found = _slots(read, context, settings) if read.outcomes is not None else _single(read, context, settings)
-    decision, observed = _agreeing(found, settings, read)
+    decision, observed = agreeing(found, read.event_id, settings, skipped=bool(read.skipped))
     return CookedLine(read.event_id, at, decision, observed, bool(read.dropped))
 
 
@@ -145,22 +131,29 @@ def _dangling(read: _Line, settings: Settings, now: int) -> CookedLine:
     return CookedLine(read.event_id, _time("EnqueuedTimeUtc", read.enqueued, now), None, observed)
 
 
-def _single(read: _Line, context: CookedContext, settings: Settings) -> _Read:
+def _single(read: _Line, context: CookedContext, settings: Settings) -> Found:
     if context.offered:
         raise InvalidRequest("c._slots", "must not be in a line that has no _outcomes")
     if read.actions is None or read.probabilities is None or read.cost is None:
-        raise InvalidRequest("a", "must be there, and p and _label_cost: there is nothing to learn without them")
+        raise InvalidRequest(
+            "a", "must be there, and p and _label_cost: there is nothing to learn without them"
+        )
     ranked = _ranked("a", [number - 1 for number in read.actions], read.probabilities, context)
     if len(ranked) != len(context.actions):
         raise InvalidRequest("a", "must rank every action")
-    for field, place in (("_label_Action", read.action and read.action - 1), ("_labelIndex", read.index)):
+    numbered = None if read.action is None else read.action - 1
+    for field, place in (("_label_Action", numbered), ("_labelIndex", read.index)):
         if place is not None and place != ranked[0]:
             raise InvalidRequest(field, "is another action than the first of a")
     observed = _observed(read.observed or (), settings)
     original = read.cost if read.original is None else read.original
-    expected = (_Expected(None, ranked[0], _finite("_label_cost", read.cost), _finite("_original_label_cost", original)),)
+    expected = (
+        Expected(
+            None, ranked[0], _finite("_label_cost", read.cost), _finite("_original_label_cost", original)
+        ),
+    )
     decision = Ranked(
-        **_terms(read, context, settings, observed, expected, {None}),
+        **_terms(read, context, settings, observed, expected),
         excluded=(),
         ranked=ranked,
         probabilities=tuple(read.probabilities),
@@ -168,17 +161,17 @@ def _single(read: _Line, context: CookedContext, settings: Settings) -> _Read:
         context=msgspec.Raw(context.body),
     )
     _check_probability(read)
-    return _Read(decision, observed, expected)
+    return Found(decision, observed, expected)
 
 
-def _slots(read: _Line, context: CookedContext, settings: Settings) -> _Read:
+def _slots(read: _Line, context: CookedContext, settings: Settings) -> Found:
     outcomes = read.outcomes or []
     if len(outcomes) != len(context.offered) or not outcomes:
         raise InvalidRequest("_outcomes", "must be as many as c._slots")
     names = [str(at) if outcome.slot is None else outcome.slot for at, outcome in enumerate(outcomes)]
     check_ids("_outcomes[{}]._id", names, settings.limits)
     slots: list[SlotRanking] = []
-    expected: list[_Expected] = []
+    expected: list[Expected] = []
     observations: list[_Observation] = []
     for at, (name, outcome) in enumerate(zip(names, outcomes, strict=True)):
         field = f"_outcomes[{at}]"
@@ -189,24 +182,30 @@ def _slots(read: _Line, context: CookedContext, settings: Settings) -> _Read:
             SlotRanking(
                 slot=name,
                 baseline=_baseline(read, at, context),
-                excluded=tuple(context.actions[i] for i in range(len(context.actions)) if i not in context.offered[at]),
+                excluded=tuple(
+                    context.actions[i] for i in range(len(context.actions)) if i not in context.offered[at]
+                ),
                 ranked=ranked,
                 probabilities=tuple(outcome.probabilities),
                 chosen=context.actions[ranked[0]],
             )
         )
         original = outcome.cost if outcome.original is None else outcome.original
-        costs = _finite(f"{field}._label_cost", outcome.cost), _finite(f"{field}._original_label_cost", original)
-        expected.append(_Expected(name, ranked[0], *costs))
+        costs = (
+            _finite(f"{field}._label_cost", outcome.cost),
+            _finite(f"{field}._original_label_cost", original),
+        )
+        expected.append(Expected(name, ranked[0], *costs))
         observations += [
-            one if one.slot is not None else _Observation(one.v, one.taken, name) for one in outcome.observed or ()
+            one if one.slot is not None else _Observation(one.v, one.taken, name)
+            for one in outcome.observed or ()
         ]
     if len({slot.ranked[0] for slot in slots}) != len(slots):
         raise InvalidRequest("_outcomes", "choose the same action for two slots")
     observed = _observed(observations, settings)
-    terms = _terms(read, context, settings, observed, tuple(expected), set(names))
+    terms = _terms(read, context, settings, observed, tuple(expected))
     decision = SlotsRanked(**terms, slots=tuple(slots), context=msgspec.Raw(context.body))
-    return _Read(decision, observed, tuple(expected))
+    return Found(decision, observed, tuple(expected))
 
 
 def _terms(
@@ -214,8 +213,7 @@ def _terms(
     context: CookedContext,
     settings: Settings,
     observed: Sequence[Observed],
-    expected: Sequence[_Expected],
-    slots: set[str | None] | set[str],
+    expected: Sequence[Expected],
 ) -> dict[str, Any]:
     """Return the terms under which a decision teaches what its line says."""
     activated = any(isinstance(one, Activated) for one in observed)
@@ -243,60 +241,6 @@ def _rewarded_slots(observed: Sequence[Observed], slots: Sequence[str | None]) -
     """Return the slots that a reward names, by their id or their place."""
     named = {one.slot for one in observed if isinstance(one, Rewarded)}
     return {slot for at, slot in enumerate(slots) if slot in named or (slot is not None and str(at) in named)}
-
-
-def _agreeing(
-    found: _Read, settings: Settings, read: _Line
-) -> tuple[Ranked | SlotsRanked, tuple[Observed, ...]]:
-    """Return a decision and its rewards of which our own join makes the line's label.
-
-    Raises:
-        InvalidRequest: There are none.
-
-    """
-    skipped = "not activated" if read.skipped else None
-    least = min(_first_probabilities(found.decision))
-    if least < RESOLUTION:
-        raise InvalidRequest("p", f"begins with less than {RESOLUTION:g}: too little to be learned from")
-    for observed in _readings(found.observed):
-        for how in _aggregations(settings):
-            decision = replace(found.decision, reward_aggregation=how)
-            outcomes = [Outcome(at, 0, one.kind, encode(one)) for at, one in enumerate(observed, start=2)]
-            joined = join(Traced(1, 0, read.event_id, encode(decision), outcomes))
-            if joined.skipped == skipped and _same(joined.labels, found.expected):
-                return decision, observed
-    raise InvalidRequest(
-        "_label_cost", "does not come of the line's rewards in any known way, so it cannot be kept exactly"
-    )
-
-
-def _readings(observed: tuple[Observed, ...]) -> Iterator[tuple[Observed, ...]]:
-    """Yield rewards as they are written and, where there are several, as the 32-bit floats that were added up."""
-    yield observed
-    if len(observed) > 1:
-        yield tuple(
-            replace(one, value=float32(one.value)) if isinstance(one, Rewarded) else one for one in observed
-        )
-
-
-def _aggregations(settings: Settings) -> list[RewardAggregation]:
-    first = settings.reward_aggregation
-    return [first, *(how for how in get_args(RewardAggregation) if how != first)]
-
-
-def _same(labels: Sequence[Label], expected: Sequence[_Expected]) -> bool:
-    return all(
-        label.position == one.position
-        and float32(label.reward) == float32(-one.cost)
-        and float32(label.original_reward) == float32(-one.original)
-        for label, one in zip(labels, expected, strict=True)
-    )
-
-
-def _first_probabilities(decision: Ranked | SlotsRanked) -> list[float]:
-    if isinstance(decision, Ranked):
-        return [decision.probabilities[0]]
-    return [slot.probabilities[0] for slot in decision.slots]
 
 
 def _ranked(
@@ -350,7 +294,8 @@ def _check_reward(field: str, value: float, settings: Settings) -> None:
     low, high = settings.reward_range
     if not low <= value <= high:
         raise InvalidRequest(
-            field, f"means a reward that is not between {low:g} and {high:g}: widen reward_range in the settings"
+            field,
+            f"means a reward that is not between {low:g} and {high:g}: widen reward_range in the settings",
         )
 
 

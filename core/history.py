@@ -193,7 +193,9 @@ class HistoryWriter:
 
     def _take_dangling(self, line: CookedLine, times: dict[str, int]) -> None:
         if self._policy is None:
-            raise InvalidRequest("line", "is a reward before the first decision: give files with decisions first")
+            raise InvalidRequest(
+                "line", "is a reward before the first decision: give files with decisions first"
+            )
         at = max(line.at, self._head.at)
         if at - times.get(line.event_id, at - self._settings.reward_wait) < self._settings.reward_wait:
             raise InvalidRequest("EventId", "is that of a decision that has its rewards already")

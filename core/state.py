@@ -147,7 +147,7 @@ def _created(event: LoopCreated, at: int) -> State:
     )
 
 
-def _changed(state: State, event: AnyEvent, record: Record) -> State:
+def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: PLR0911 - one a kind
     match event:
         case SettingsChanged():
             waits = state.waits

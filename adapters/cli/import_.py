@@ -1,5 +1,7 @@
 """`loopledger import`: bring what was learned elsewhere."""
 
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -9,8 +11,9 @@ from loopledger.adapters.cli.create import read_policy, read_settings
 from loopledger.adapters.cli.folder import NoTimers
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
-from loopledger.adapters.embedding.moments import text
-from loopledger.adapters.signed_model import opened_model
+from loopledger.adapters.embedding.moments import microseconds, text
+from loopledger.adapters.signed_model import Certificate, SignedModel, trusted_model
+from loopledger.adapters.system_clock import SystemClock
 from loopledger.errors import Conflict, InvalidRequest
 from loopledger.history import HistoryReport
 from loopledger.policy import LearningPolicy
@@ -29,6 +32,7 @@ class Imported(msgspec.Struct):
         history: What became of the history, if any was given.
         versions: That were trained.
         model: The version that the model became, if one was given.
+        signer: Who signed the model, if somebody did.
 
     """
 
@@ -38,15 +42,22 @@ class Imported(msgspec.Struct):
     history: HistoryReport | None = None
     versions: list[int] = []
     model: int | None = None
+    signer: Certificate | None = None
 
 
 @click.command
 @click.argument("name", metavar="LOOP")
 @click.option("--policy", help="A learning policy: a file, or a ready policy's name.")
-@click.option("--history", type=_File, multiple=True, help="A cooked log; may be given several times, in order.")
-@click.option("--model", type=_File, help="A VowpalWabbit model, or a signed model that Personalizer exported.")
+@click.option(
+    "--history", type=_File, multiple=True, help="A cooked log; may be given several times, in order."
+)
+@click.option(
+    "--model", type=_File, help="A VowpalWabbit model, or a signed model that Personalizer exported."
+)
 @click.option("--trust", metavar="FINGERPRINT", help="SHA-256 of the certificate that signed the model.")
-@click.option("--settings", "settings_file", type=_File, help="Of a new loop: a TOML file like config/default.toml.")
+@click.option(
+    "--settings", "settings_file", type=_File, help="Of a new loop: a TOML file like config/default.toml."
+)
 @click.option("--strict", is_flag=True, help="End with the first line of history that cannot be taken.")
 @click.option("--no-train", is_flag=True, help="Do not learn the history now.")
 @click.option("--no-relearn", is_flag=True, help="Do not relearn the past of LOOP under the policy.")
@@ -79,8 +90,8 @@ def command(  # noqa: PLR0913 - one for each thing that can be brought
         raise click.UsageError("--trust is about a model: give --model, too")
     chosen = None if policy is None else read_policy(policy)
     settings = None if settings_file is None else read_settings(settings_file)
-    opened = None if model is None else opened_model(model.read_bytes(), trust)
-    with Ledger(data, clock=NoTimers()) as ledger:
+    opened, signer = (None, None) if model is None else _opened(model, trust)
+    with _no_trace(data), Ledger(data, clock=NoTimers()) as ledger:
         exists = name in ledger.loops()
         if exists and settings is not None:
             raise InvalidRequest("settings", "are for a new loop; this one has its own")
@@ -88,6 +99,7 @@ def command(  # noqa: PLR0913 - one for each thing that can be brought
             imported = _into(ledger, name, chosen, history, opened, relearn=not no_relearn)
         else:
             imported = _anew(ledger, name, chosen, settings or Settings(), history, opened, strict=strict)
+        imported.signer = signer
         loop = ledger.loop(name)
         imported.policy = loop.status().policy
         if opened is not None:
@@ -102,6 +114,24 @@ def command(  # noqa: PLR0913 - one for each thing that can be brought
         _show(imported, data / name)
 
 
+@contextmanager
+def _no_trace(data: Path) -> Generator[None]:
+    """Take a data folder away again that was made for nothing."""
+    there = data.exists()
+    try:
+        yield
+    except BaseException:
+        if not there:
+            with suppress(OSError):
+                data.rmdir()  # only if it is empty
+        raise
+
+
+def _opened(path: Path, trust: str | None) -> tuple[bytes, Certificate | None]:
+    found = trusted_model(path.read_bytes(), trust)
+    return (found.model, found.certificate) if isinstance(found, SignedModel) else (found, None)
+
+
 def _into(
     ledger: Ledger,
     name: str,
@@ -113,7 +143,9 @@ def _into(
 ) -> Imported:
     """Bring a policy into a loop that there is; the model is tried before anything is changed."""
     if history:
-        raise Conflict(f"there is a loop {name!r} already, and history goes only into a new one: name another")
+        raise Conflict(
+            f"there is a loop {name!r} already, and history goes only into a new one: name another"
+        )
     loop = ledger.loop(name)
     before = loop.status()
     if model is not None:
@@ -160,6 +192,8 @@ def _show(imported: Imported, folder: Path) -> None:
         facts.append(("learned", f"in version {', '.join(map(str, imported.versions))}"))
     if imported.model is not None:
         facts.append(("model", f"answers now, as version {imported.model}"))
+    if imported.signer is not None:
+        facts.append(("signed by", f"{imported.signer.subject}, whom you trust{_expired(imported.signer)}"))
     print_facts(facts)
     if imported.history is None or not imported.history.refused:
         return
@@ -169,6 +203,12 @@ def _show(imported: Imported, folder: Path) -> None:
         click.echo(f"  line {refusal.line:,} of {refusal.file}: {refusal.reason}")
     if report.refused > len(report.refusals):
         click.echo(f"  and {report.refused - len(report.refusals):,} more")
+
+
+def _expired(signer: Certificate) -> str:
+    if SystemClock().now() < microseconds(signer.ends):
+        return ""
+    return f"; the certificate ended {signer.ends:%Y-%m-%d}, and what was signed before stays signed"
 
 
 def _history(report: HistoryReport) -> list[tuple[str, object]]:

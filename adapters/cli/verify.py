@@ -97,7 +97,9 @@ def _print(verification: Verification) -> None:
             ("not checked", f"{versions:,} versions and {decisions:,} decisions: they need another engine")
         )
     if findings.imported_decisions:
-        facts.append(("decided elsewhere", f"{findings.imported_decisions:,} imported decisions: not computed"))
+        facts.append(
+            ("decided elsewhere", f"{findings.imported_decisions:,} imported decisions: not computed")
+        )
     print_facts(facts)
     if verification.holds:
         click.secho("everything holds", fg="green")

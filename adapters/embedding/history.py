@@ -7,15 +7,13 @@ from pathlib import Path
 from loopledger.adapters.cooked_files import CookedFiles
 from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.ready import default_policy, ready_policy
+from loopledger.cooked_line import longest_line
 from loopledger.errors import Conflict, InvalidRequest
 from loopledger.events import DecisionKind
 from loopledger.history import HistoryReport, HistoryWriter
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
 from loopledger.training import Progress
-
-_BESIDE_CONTEXT = 262_144
-"""How many bytes of a line may be other than its context."""
 
 
 def import_history(
@@ -48,21 +46,19 @@ def import_history(
         raise Conflict(f"there is a loop {name!r} already, and history goes only into a new one")
     if policy is not None:
         directory.try_policy(policy, settings)
-    longest = settings.limits.request_bytes + _BESIDE_CONTEXT
     try:
-        cooked = CookedFiles([Path(file) for file in files], longest, progress)
-        with directory.making(name) as place:
-            with closing(place.store.writer()) as journal:
-                writer = HistoryWriter(
-                    journal,
-                    name,
-                    settings,
-                    lambda kind: policy or _default_policy(kind),
-                    int(directory.clock.now()),
-                    strict=strict,
-                )
-                writer.write(cooked)
-                return writer.finish(tuple(cooked.read))
+        cooked = CookedFiles([Path(file) for file in files], longest_line(settings), progress)
+        with directory.making(name) as place, closing(place.store.writer()) as journal:
+            writer = HistoryWriter(
+                journal,
+                name,
+                settings,
+                lambda kind: policy or _default_policy(kind),
+                int(directory.clock.now()),
+                strict=strict,
+            )
+            writer.write(cooked)
+            return writer.finish(tuple(cooked.read))
     except (TypeError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InvalidRequest("files", f"cannot be read: {error}") from None
 

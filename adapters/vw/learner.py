@@ -8,8 +8,8 @@ import pylibvw
 
 from loopledger.adapters.vw.arguments import engine
 from loopledger.adapters.vw.explainer import explain
-from loopledger.adapters.vw.scorer import VwScorer
 from loopledger.adapters.vw.saved import check_fits, policy_of
+from loopledger.adapters.vw.scorer import VwScorer
 from loopledger.adapters.vw.wire import Fold, Probe, Saved
 from loopledger.adapters.vw.workers import Workers
 from loopledger.context import build_context, with_tags

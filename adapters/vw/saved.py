@@ -66,11 +66,14 @@ def check_fits(policy: LearningPolicy, of_policy: str, of_model: str) -> None:
 
     """
     wanted, given = (
-        {word for word in _words(arguments) if word[0] not in _HARMLESS} for arguments in (of_policy, of_model)
+        {word for word in _words(arguments) if word[0] not in _HARMLESS}
+        for arguments in (of_policy, of_model)
     )
     if wanted == given:
         return
-    has, lacks = (join_words(tuple(sorted(words, key=str))) or "none" for words in (given - wanted, wanted - given))
+    has, lacks = (
+        join_words(tuple(sorted(words, key=str))) or "none" for words in (given - wanted, wanted - given)
+    )
     try:
         fits = policy_of(of_model).arguments
         advice = f"use a policy that fits it, such as {fits!r}"
