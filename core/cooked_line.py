@@ -4,8 +4,7 @@ A line holds a decision, what was observed, and the label that came of both. Act
 from 1 in lines of one action, and from 0 in lines of several slots.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,10 +17,22 @@ from loopledger.events import Activated, Ranked, Rewarded, SlotRanking, SlotsRan
 from loopledger.request import check_id, check_ids
 from loopledger.settings import LearningMode, Settings
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST = 1e12
 _BESIDE_CONTEXT = 262_144
 _TOLERANCE = 1e-4
+
+
+class Times(NamedTuple):
+    """What reading lines needs to know of times.
+
+    Attributes:
+        now: The present, UTC in microseconds since 1970; nothing can have come later.
+        read: Returns a time, in the same measure, from ISO 8601 text, or raises `InvalidRequest`.
+
+    """
+
+    now: int
+    read: Callable[[str], int]
 
 
 class CookedLine(NamedTuple):
@@ -93,13 +104,13 @@ def longest_line(settings: Settings) -> int:
     return settings.limits.request_bytes + _BESIDE_CONTEXT
 
 
-def read_line(line: bytes, settings: Settings, now: int) -> CookedLine:
+def read_line(line: bytes, settings: Settings, times: Times) -> CookedLine:
     """Return what a line of a cooked log comes to.
 
     Args:
         line: JSON.
         settings: Of the loop that it is for.
-        now: The present, UTC in microseconds since 1970; nothing can have come later.
+        times: What is needed to know of times.
 
     Raises:
         InvalidRequest: Names the field for which the line cannot be taken.
@@ -115,20 +126,20 @@ def read_line(line: bytes, settings: Settings, now: int) -> CookedLine:
         raise InvalidRequest("line", f"is not JSON: {error}") from None
     check_id("EventId", read.event_id, settings.limits)
     if not read.context:
-        return _dangling(read, settings, now)
-    at = _time("Timestamp", read.time, now)
+        return _dangling(read, settings, times)
+    at = _time("Timestamp", read.time, times)
     context = read_context(bytes(read.context), settings.limits)
     found = _slots(read, context, settings) if read.outcomes is not None else _single(read, context, settings)
     decision, observed = agreeing(found, read.event_id, settings, skipped=bool(read.skipped))
     return CookedLine(read.event_id, at, decision, observed, bool(read.dropped))
 
 
-def _dangling(read: _Line, settings: Settings, now: int) -> CookedLine:
+def _dangling(read: _Line, settings: Settings, times: Times) -> CookedLine:
     if read.enqueued is None:
         raise InvalidRequest("c", "is missing, and the line is no reward without a decision either")
     alone = _Observation(read.reward, read.activated)
     observed = _observed(read.observations or [alone], settings)
-    return CookedLine(read.event_id, _time("EnqueuedTimeUtc", read.enqueued, now), None, observed)
+    return CookedLine(read.event_id, _time("EnqueuedTimeUtc", read.enqueued, times), None, observed)
 
 
 def _single(read: _Line, context: CookedContext, settings: Settings) -> Found:
@@ -305,14 +316,11 @@ def _finite(field: str, value: float) -> float:
     return value
 
 
-def _time(field: str, text: str | None, now: int) -> int:
+def _time(field: str, text: str | None, times: Times) -> int:
     try:
-        moment = datetime.fromisoformat(text or "")
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        at = (moment - _EPOCH) // timedelta(microseconds=1)
-    except (ValueError, OverflowError):
+        at = times.read(text or "")
+    except InvalidRequest:
         raise InvalidRequest(field, "must be a time such as 2021-04-24T20:02:39.0740000Z") from None
-    if not 0 <= at <= now:
+    if not 0 <= at <= times.now:
         raise InvalidRequest(field, "must not lie in the future, nor before 1970")
     return at

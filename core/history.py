@@ -6,7 +6,7 @@ from itertools import islice
 import msgspec
 
 from loopledger.chain import Head, Record, head_of, seal
-from loopledger.cooked_line import CookedLine, read_line
+from loopledger.cooked_line import CookedLine, Times, read_line
 from loopledger.errors import InvalidRequest
 from loopledger.events import (
     DecisionKind,
@@ -89,7 +89,7 @@ class HistoryWriter:
         loop: The new loop's name.
         settings: The new loop's.
         policy_for: Returns the policy for the kind of the first decision.
-        now: The present, UTC in microseconds since 1970.
+        times: The present, and how to read times.
         strict: Whether the first line that cannot be taken ends it.
 
     """
@@ -100,7 +100,7 @@ class HistoryWriter:
         loop: str,
         settings: Settings,
         policy_for: Callable[[DecisionKind], LearningPolicy],
-        now: int,
+        times: Times,
         *,
         strict: bool,
     ) -> None:
@@ -108,7 +108,7 @@ class HistoryWriter:
         self._loop = loop
         self._settings = settings
         self._policy_for = policy_for
-        self._now = now
+        self._times = times
         self._strict = strict
         self._head = Head()
         self._records: list[Record] = []
@@ -141,32 +141,34 @@ class HistoryWriter:
             raise InvalidRequest("history", f"has no decision that can be imported{why}")
         report.last_at = self._head.at
         left_out = report.refused + report.repeated
-        self._add(self._now, HistoryImported(files=files, decisions=report.decisions, left_out=left_out))
+        self._add(
+            self._times.now, HistoryImported(files=files, decisions=report.decisions, left_out=left_out)
+        )
         self._flush()
         return report
 
     def _write(self, batch: list[Numbered]) -> None:
-        read = [found for numbered in batch if (found := self._read(*numbered)) is not None]
-        known = self._journal.decisions([line.event_id for _, line in read]) if self._policy else {}
+        read = [(file, number, self._read(line)) for file, number, line in batch if line.strip()]
+        self._report.lines += len(read)
+        named = [line.event_id for _, _, line in read if isinstance(line, CookedLine)]
+        known = self._journal.decisions(named) if self._policy else {}
         times = {event_id: record.at for event_id, record in known.items()}
-        for (file, number, _), line in read:
+        for file, number, line in read:
             try:
                 self._take(line, times)
             except InvalidRequest as error:
                 self._refuse(file, number, error)
         self._flush()
 
-    def _read(self, file: str, number: int, line: bytes) -> tuple[Numbered, CookedLine] | None:
-        if not line.strip():
-            return None
-        self._report.lines += 1
+    def _read(self, line: bytes) -> CookedLine | InvalidRequest:
         try:
-            return (file, number, b""), read_line(line, self._settings, self._now)
+            return read_line(line, self._settings, self._times)
         except InvalidRequest as error:
-            self._refuse(file, number, error)
-            return None
+            return error
 
-    def _take(self, line: CookedLine, times: dict[str, int]) -> None:
+    def _take(self, line: CookedLine | InvalidRequest, times: dict[str, int]) -> None:
+        if isinstance(line, InvalidRequest):
+            raise line
         if line.decision is None:
             self._take_dangling(line, times)
         elif line.event_id in times:

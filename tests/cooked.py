@@ -5,9 +5,11 @@ import json
 import pytest
 from support import SHARED
 
+from loopledger.adapters.embedding.moments import microseconds
+from loopledger.cooked_line import Times
 from loopledger.draw import float32
 
-NOW = 1_767_225_600 * 1_000_000
+TIMES = Times(1_767_225_600 * 1_000_000, microseconds)
 CB = "cb_cooked_log.dsjson"
 CCB = "ccb_cooked_log.dsjson"
 DANGLING = "dangling_reward_log.json"
@@ -30,7 +32,11 @@ def context(*, shared=None, actions=("a", "b", "c"), features=None):
     return {
         "FromUrl": [{"hour": 7, "device": "mobile"}] if shared is None else shared,
         "_multi": [
-            {"_tag": name, "i": {"constant": 1, "id": name}, "j": [{"x": at} if features is None else features]}
+            {
+                "_tag": name,
+                "i": {"constant": 1, "id": name},
+                "j": [{"x": at} if features is None else features],
+            }
             for at, name in enumerate(actions)
         ],
     }
@@ -67,7 +73,10 @@ def ccb(event_id="e", *, outcomes=None, slots=None, **changes):
         "Timestamp": "2021-04-26T17:23:28.1726275",
         "Version": "1",
         "EventId": event_id,
-        "c": {**context(), "_slots": slots or [{"_id": "s", "sj": [{"y": 1}]}, {"_id": "t", "sj": [{"y": 2}]}]},
+        "c": {
+            **context(),
+            "_slots": slots or [{"_id": "s", "sj": [{"y": 1}]}, {"_id": "t", "sj": [{"y": 2}]}],
+        },
         "_outcomes": outcomes or [outcome("s", [2, 0, 1]), outcome("t", [1, 0])],
         "_ba": [0, 1],
         "VWState": {"m": "model-7"},

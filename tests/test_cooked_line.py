@@ -2,7 +2,7 @@ import json
 
 import msgspec
 import pytest
-from cooked import CB, CCB, DANGLING, NOW, cb, ccb, context, encoded, lines, observation, outcome
+from cooked import CB, CCB, DANGLING, TIMES, cb, ccb, context, encoded, lines, observation, outcome
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ SETTINGS = Settings()
 
 
 def read(line, settings=SETTINGS):
-    return read_line(line if isinstance(line, bytes) else encoded(line), settings, NOW)
+    return read_line(line if isinstance(line, bytes) else encoded(line), settings, TIMES)
 
 
 def joined(found):
@@ -39,7 +39,10 @@ def test_every_label_of_the_real_log_comes_out_again(line):
     found = read(raw)
     (label,) = joined(found).labels
     assert (label.reward, label.original_reward) == (-cooked["_label_cost"], -cooked["_original_label_cost"])
-    assert (label.position, float32(label.probability)) == (cooked["_labelIndex"], cooked["_label_probability"])
+    assert (label.position, float32(label.probability)) == (
+        cooked["_labelIndex"],
+        cooked["_label_probability"],
+    )
     # Byte for byte what the model saw.
     assert bytes(found.decision.context) in raw
     assert (found.decision.origin, found.decision.model_version) == ("N/A", 0)
@@ -126,7 +129,10 @@ def test_slots_have_labels_activations_and_baselines_of_their_own():
     assert [slot.baseline for slot in found.decision.slots] == [0, 1]
     assert found.decision.origin == "model-7"
     imitating = ccb(
-        outcomes=[outcome("s", [2, 0, 1], reward=0.0, original=0.5), outcome("t", [1, 0], reward=1.0, original=0.5)]
+        outcomes=[
+            outcome("s", [2, 0, 1], reward=0.0, original=0.5),
+            outcome("t", [1, 0], reward=1.0, original=0.5),
+        ]
     )
     assert read(imitating).decision.learning_mode == "Apprentice"
 
@@ -222,7 +228,14 @@ def test_a_reward_that_is_no_number_counted_as_nothing(value):
     assert read(cb(reward=0.0, observed=[observation(value)])).observed == (Rewarded(value=0.0),)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), st.sampled_from(sorted({*cb(), *ccb(), "o", "pdrop", "_skipLearn"})), st.sampled_from([cb, ccb]))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    ),
+    st.sampled_from(sorted({*cb(), *ccb(), "o", "pdrop", "_skipLearn"})),
+    st.sampled_from([cb, ccb]),
+)
 def test_nothing_but_a_sentence_comes_of_a_wrong_line(value, name, make):
     try:
         found = read(encoded(make(**{name: value})))
@@ -234,7 +247,10 @@ def test_nothing_but_a_sentence_comes_of_a_wrong_line(value, name, make):
 def test_limits_are_those_of_the_settings():
     assert read(cb())
     assert refused(cb(), Settings(limits=Limits(actions=2), minimum_probability=0.0)).field == "actions"
-    assert refused(cb(c=context(features={"x": "y" * 2000})), Settings(limits=Limits(request_bytes=1024))).field == "c"
+    assert (
+        refused(cb(c=context(features={"x": "y" * 2000})), Settings(limits=Limits(request_bytes=1024))).field
+        == "c"
+    )
 
 
 def test_the_default_of_an_unrewarded_line_is_never_a_negative_zero():

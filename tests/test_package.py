@@ -276,4 +276,5 @@ def test_dependencies_are_those_that_are_imported(project):
     outside = imported - set(sys.stdlib_module_names) - {"loopledger"}
     names = {"pylibvw": "vowpalwabbit", "sklearn": "scikit-learn"}
     extra = {line.split(">")[0] for line in project["project"]["optional-dependencies"]["demo"]}
+    extra |= {line.split(">")[0] for line in project["project"]["optional-dependencies"]["signed"]}
     assert {names.get(name, name) for name in outside} == declared | extra

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from loopledger.adapters.cooked_files import CookedFiles
 from loopledger.adapters.embedding.directory import Directory
+from loopledger.adapters.embedding.moments import microseconds
 from loopledger.adapters.ready import default_policy, ready_policy
-from loopledger.cooked_line import longest_line
+from loopledger.cooked_line import Times, longest_line
 from loopledger.errors import Conflict, InvalidRequest
 from loopledger.events import DecisionKind
 from loopledger.history import HistoryReport, HistoryWriter
@@ -54,7 +55,7 @@ def import_history(
                 name,
                 settings,
                 lambda kind: policy or _default_policy(kind),
-                int(directory.clock.now()),
+                Times(int(directory.clock.now()), microseconds),
                 strict=strict,
             )
             writer.write(cooked)
