@@ -74,12 +74,28 @@ def agreeing(
 
 
 def _readings(observed: tuple[Observed, ...]) -> Iterator[tuple[Observed, ...]]:
-    """Yield rewards as they are written and, where they may be added up, as the 32-bit floats that were."""
+    """Yield rewards as they are written and, where they may be added up, as it was done: in 32 bits.
+
+    Those differ from what is written in the eighth digit, where a sum would otherwise do so.
+    """
     yield observed
     if len(observed) > 1:
         yield tuple(
             [replace(one, value=float32(one.value)) if isinstance(one, Rewarded) else one for one in observed]
         )
+        yield tuple(_as_added(observed))
+
+
+def _as_added(observed: Sequence[Observed]) -> Iterator[Observed]:
+    """Yield rewards as what each of them added to a running sum of 32-bit floats."""
+    sums: dict[str | None, float] = {}
+    for one in observed:
+        if isinstance(one, Rewarded):
+            before = sums.get(one.slot, 0.0)
+            sums[one.slot] = float32(before + float32(one.value))
+            yield replace(one, value=sums[one.slot] - before)
+        else:
+            yield one
 
 
 def _aggregations(settings: Settings) -> list[RewardAggregation]:

@@ -1,6 +1,7 @@
 """Lines of cooked logs as Personalizer wrote them, for tests."""
 
 import json
+from typing import Any
 
 import pytest
 from support import SHARED
@@ -28,7 +29,7 @@ def lines(name):
     return sample(name).read_bytes().splitlines(keepends=True)
 
 
-def context(*, shared=None, actions=("a", "b", "c"), features=None):
+def context(*, shared=None, actions=("a", "b", "c"), features=None) -> Any:
     return {
         "FromUrl": [{"hour": 7, "device": "mobile"}] if shared is None else shared,
         "_multi": [
@@ -46,7 +47,7 @@ def observation(value, event_id="e", **more):
     return {"v": value, "EventId": event_id, "ActionTaken": False, **more}
 
 
-def cb(event_id="e", *, chosen=2, reward=0.0, original=None, observed=None, **changes):
+def cb(event_id="e", *, chosen=2, reward=0.0, original=None, observed=None, **changes) -> Any:
     """Return a line of one action as an object; the reward is the label's."""
     order = [chosen, *(number for number in (1, 2, 3) if number != chosen)]
     line = {
@@ -67,7 +68,7 @@ def cb(event_id="e", *, chosen=2, reward=0.0, original=None, observed=None, **ch
     return {name: value for name, value in {**line, **changes}.items() if value is not ...}
 
 
-def ccb(event_id="e", *, outcomes=None, slots=None, **changes):
+def ccb(event_id="e", *, outcomes=None, slots=None, **changes) -> Any:
     """Return a line of two slots as an object."""
     line = {
         "Timestamp": "2021-04-26T17:23:28.1726275",

@@ -77,8 +77,12 @@ def added(values):
     return total
 
 
-AGGREGATIONS = {"earliest": earliest, "sum": added, "min": min, "max": max}
-VALUES = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.3, 0.7, 1.0, 0.42, 0.6]), max_size=2)
+def averaged(values):
+    return float32(added(values) / len(values))
+
+
+AGGREGATIONS = {"earliest": earliest, "sum": added, "average": averaged, "min": min, "max": max}
+VALUES = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.3, 0.7, 1.0, 0.42, 0.6]), max_size=6)
 
 
 @given(
@@ -98,6 +102,8 @@ def test_a_line_of_any_terms_comes_out_again(values, how, default, chosen, mode,
     more = {"_skipLearn": True} if deferred == "never" else {}
     line = cb(reward=reward, original=original, chosen=chosen, observed=observed or None, **more)
     found = read(line, Settings(reward_aggregation=how))
+    rewards = [one.value for one in found.observed if isinstance(one, Rewarded)]
+    assert rewards == pytest.approx(values, abs=1e-6)
     example = joined(found)
     (label,) = example.labels
     assert float32(label.reward) == float32(reward)

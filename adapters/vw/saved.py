@@ -45,7 +45,9 @@ def policy_of(arguments: str) -> LearningPolicy:
     """
     words = _words(arguments)
     several = ("ccb_explore_adf", None) in words
-    kept = [word for word in words if word not in _DEFAULTS and not (several and word[0] == "cb_explore_adf")]
+    # What a model calls its seed is where its random numbers are by now.
+    left_out = {"random_seed", *(("cb_explore_adf",) if several else ())}
+    kept = [word for word in words if word not in _DEFAULTS and word[0] not in left_out]
     kept.sort(key=lambda word: word[0] not in {"cb_explore_adf", "ccb_explore_adf"})
     try:
         return policy_from({"name": "Of the imported model", "arguments": join_words(tuple(kept))})
