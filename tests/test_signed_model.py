@@ -232,6 +232,19 @@ def test_every_policys_own_model_fits_it(vw):
         vw.probe(vw.policy_of(model), model)
 
 
+def test_a_model_that_was_exported_for_answering_only_learns_on_as_slowly_as_it_did(vw, tmp_path):
+    path = tmp_path / "client.vw"
+    words = f"{PERSONALIZER.arguments} --id abc --predict_only_model --quiet --no_stdin -f {path}"
+    vowpalwabbit.Workspace(words).finish()
+    model = path.read_bytes()
+    policy = vw.policy_of(model)
+    assert policy.arguments == (
+        "--cb_explore_adf --cb_type mtr --epsilon 0.2 --quadratic :: --learning_rate 0.001 --power_t 0"
+    )
+    vw.probe(policy, model)
+    vw.probe(PERSONALIZER, model)
+
+
 def test_the_policy_of_what_is_no_model(vw):
     with pytest.raises(LearnerFailed):
         vw.policy_of(b"rubbish")

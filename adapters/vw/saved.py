@@ -25,6 +25,10 @@ _HARMLESS = frozenset(
 )
 """Words that may differ: they say how to go on learning, or how often to explore."""
 
+_PERSONALIZERS = (("learning_rate", "0.001"), ("power_t", "0"))
+"""How fast Personalizer learned, if nothing else was set: models that it exported for answering only
+have a name, and do not say it."""
+
 _DEFAULTS = frozenset({("bit_precision", "18")})
 
 
@@ -44,6 +48,8 @@ def policy_of(arguments: str) -> LearningPolicy:
 
     """
     words = _words(arguments)
+    if " --id " in arguments and "learning_rate" not in dict(words):
+        words = (*words, *_PERSONALIZERS)
     several = ("ccb_explore_adf", None) in words
     # What a model calls its seed is where its random numbers are by now.
     left_out = {"random_seed", *(("cb_explore_adf",) if several else ())}
