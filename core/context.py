@@ -169,6 +169,24 @@ def at_slot(context: bytes, taken: Sequence[int]) -> bytes:
     return with_tags(context, [""] * (len(taken) + 1), taken)
 
 
+def read_usual(context: bytes, limits: Limits) -> Any:
+    """Return a context that is exactly in the layout above and all well-formed; none if it is not.
+
+    Args:
+        context: JSON from elsewhere.
+        limits: How much it may hold.
+
+    """
+    try:
+        read = _checker(limits.nesting, limits.magnitude).decode(context)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    underscores = len(read.multi) + 1
+    if read.slots:
+        underscores += 1 + len(read.slots) + sum(bool(slot.offered) for slot in read.slots)
+    return None if looks_unusual(context, limits, underscores) else read
+
+
 @lru_cache(maxsize=64)
 def _checker(nesting: int, magnitude: float) -> msgspec.json.Decoder[Any]:
     """Return what tells quickly whether all features of a context are well-formed."""

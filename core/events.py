@@ -7,6 +7,7 @@ default, so that every old log stays readable.
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from loopledger.errors import LogDamaged
 from loopledger.policy import LearningPolicy
@@ -43,7 +44,7 @@ class LoopCreated(Event, frozen=True):
     format: int = FORMAT
 
 
-class Decision(Event, frozen=True):
+class Decision(Event, frozen=True, kw_only=True):
     """What a Rank and a multi-slot Rank have in common.
 
     Attributes:
@@ -54,6 +55,8 @@ class Decision(Event, frozen=True):
         reward_wait: Microseconds in which its rewards count.
         default_reward: Its reward when none comes.
         reward_aggregation: How several rewards become one.
+        origin: Where it was decided if not here: the id of the model that was asked there, ``N/A``
+            where there was none. Such decisions are learned like others and cannot be computed again.
 
     """
 
@@ -65,9 +68,15 @@ class Decision(Event, frozen=True):
     reward_wait: int
     default_reward: float
     reward_aggregation: RewardAggregation
+    origin: str | UnsetType = UNSET
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it was decided elsewhere, and imported."""
+        return self.origin is not UNSET
 
 
-class Ranked(Decision, frozen=True):
+class Ranked(Decision, frozen=True, kw_only=True):
     """One action was chosen.
 
     Attributes:
@@ -115,7 +124,7 @@ class SlotRanking(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     chosen: str
 
 
-class SlotsRanked(Decision, frozen=True):
+class SlotsRanked(Decision, frozen=True, kw_only=True):
     """One action was chosen for each of several slots.
 
     Attributes:
@@ -253,6 +262,36 @@ class Erased(Event, frozen=True):
     lost: tuple[int, ...] = ()
 
 
+class HistoryFile(msgspec.Struct, frozen=True):
+    """A file that history was imported from.
+
+    Attributes:
+        name: Its name, without its folder.
+        sha256: Of its bytes, in hexadecimal digits.
+        lines: How many it has.
+
+    """
+
+    name: str
+    sha256: str
+    lines: int
+
+
+class HistoryImported(Event, frozen=True):
+    """What came before in the log was brought from elsewhere.
+
+    Attributes:
+        files: In their order.
+        decisions: How many were brought.
+        left_out: Lines that were not, refused or repeated.
+
+    """
+
+    files: tuple[HistoryFile, ...]
+    decisions: int
+    left_out: int
+
+
 class ModelReset(Event, frozen=True):
     """There is no model any more, until one is trained from what comes."""
 
@@ -272,6 +311,7 @@ AnyEvent = (
     | ModelReset
     | ModelKept
     | Erased
+    | HistoryImported
 )
 DecisionKind = Literal["Ranked", "SlotsRanked"]
 
@@ -282,6 +322,7 @@ TRAFFIC = (*DECISIONS, *OUTCOMES)
 VERSIONS = ("ModelTrained", "ModelImported")
 CONTROL = (
     "Erased",
+    "HistoryImported",
     "LoopCreated",
     "ModelImported",
     "ModelPublished",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from loopledger.chain import Record
 from loopledger.draw import uniform, uniform_hash
 from loopledger.errors import LoopledgerError
-from loopledger.events import DECISIONS, Ranked, SlotsRanked, decode
+from loopledger.events import DECISIONS, Decision, Ranked, SlotsRanked, decode
 from loopledger.journal import Reader
 from loopledger.learner import Scorer
 from loopledger.ranking import rank_actions
@@ -41,11 +41,15 @@ def recompute(
     """
     checked = 0
     unlike = 0  # or erased
+    elsewhere = 0
     problems: list[Problem] = []
     for stretch in stretches:
         for record in reader.records(stretch.first, stretch.last, DECISIONS):
             if record.erased:
                 unlike += 1
+                continue
+            if is_elsewhere(record):
+                elsewhere += 1
                 continue
             try:
                 same = again(record, scorer, loop_seed)
@@ -61,8 +65,23 @@ def recompute(
             if (checked + unlike) % REPORT_EVERY == 0:
                 advance(REPORT_EVERY)
     return Findings(
-        decisions=checked, other_decisions=len(problems), unchecked_decisions=unlike, problems=tuple(problems)
+        decisions=checked,
+        other_decisions=len(problems),
+        unchecked_decisions=unlike,
+        imported_decisions=elsewhere,
+        problems=tuple(problems),
     )
+
+
+_ORIGIN = b'"origin":'
+
+
+def is_elsewhere(record: Record) -> bool:
+    """Tell whether a decision was made elsewhere, so that it cannot be computed again."""
+    if _ORIGIN not in record.body:  # of our own decisions nearly all are told apart by this
+        return False
+    event = decode(record.body, record.seq)
+    return isinstance(event, Decision) and event.elsewhere
 
 
 def again(record: Record, scorer: Scorer | None, loop_seed: int) -> bool:

@@ -16,6 +16,7 @@ from loopledger.events import (
     FORMAT,
     AnyEvent,
     Erased,
+    HistoryImported,
     LoopCreated,
     ModelImported,
     ModelPublished,
@@ -67,6 +68,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         erased: Seq of the event that last erased bodies; 0 for none.
         trained_at: When the newest version was trained; at first, when the loop was created.
         closed_through: Seq up to which every decision's window is known to have closed.
+        imported_through: Seq up to which decisions were imported; a model that is imported after
+            them is taken to know them.
         waits: From which seq on which reward wait (microseconds) was in force, as far back as
             windows are open.
         seq: The last event's seq.
@@ -86,6 +89,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     erased: int = 0
     trained_at: int = 0
     closed_through: int = 0
+    imported_through: int = 0
     waits: tuple[tuple[int, int], ...] = ()
     seq: int = 0
     at: int = 0
@@ -100,6 +104,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def effective_policy(self) -> LearningPolicy:
         """The policy with the exploration that the settings ask for."""
         return self.policy.with_exploration(self.settings.exploration_percentage)
+
+    @property
+    def known_through(self) -> int:
+        """Seq up to which decisions were learned, by any line, or are known to an imported model."""
+        return max(self.closed_through, self.line.learned_through)
 
 
 KEPT_STEPS = 64
@@ -144,7 +153,7 @@ def _created(event: LoopCreated, at: int) -> State:
     )
 
 
-def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: PLR0911 - one for each kind
+def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: C901, PLR0911 - one for each kind
     match event:
         case SettingsChanged():
             waits = state.waits
@@ -152,7 +161,7 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: P
                 waits = (*waits, (record.seq, event.settings.reward_wait))
             return replace(state, settings=event.settings, waits=waits)
         case PolicyChanged():
-            line = _relearning(state, 1) if event.relearn else Line(learned_through=state.closed_through)
+            line = _relearning(state, 1) if event.relearn else Line(learned_through=state.known_through)
             return _under(state, event.policy, line)
         case RelearningBegun():
             changed = _under(state, event.policy, _relearning(state, event.since))
@@ -161,21 +170,25 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: P
             return replace(_trained(state, event), trained_at=record.at)
         case ModelImported():
             line = Line(
-                newest=event.version, arguments=event.policy.arguments, learned_through=state.closed_through
+                newest=event.version,
+                arguments=event.policy.arguments,
+                learned_through=max(state.known_through, state.imported_through),
             )
             return replace(state, versions=event.version, line=line, follows=True)
         case ModelPublished():
             return replace(state, published=event.version, follows=event.version == state.line.newest)
         case ModelReset():
-            return replace(state, published=0, line=Line(learned_through=state.closed_through), follows=True)
+            return replace(state, published=0, line=Line(learned_through=state.known_through), follows=True)
         case Erased():
             return replace(state, erased=record.seq)
+        case HistoryImported():
+            return replace(state, imported_through=record.seq)
         case _:
             raise LogDamaged(f"event {record.seq} ({record.kind}) cannot come here", record.seq)
 
 
 def _relearning(state: State, since: int) -> Line:
-    return Line(learned_through=since - 1, publish_from=state.closed_through)
+    return Line(learned_through=since - 1, publish_from=state.known_through)
 
 
 def _under(state: State, policy: LearningPolicy, line: Line) -> State:

@@ -58,6 +58,8 @@ class Terms:
 
 def _decision(event: Decision, state: State, record: Record) -> list[str]:
     settings = state.settings
+    if event.elsewhere:
+        return _imported(event, state, record)
     recorded = (
         event.model_version,
         event.learning_mode,
@@ -77,6 +79,16 @@ def _decision(event: Decision, state: State, record: Record) -> list[str]:
     if recorded != in_force:
         return [f"event {record.seq} was decided under other terms than were in force"]
     return []
+
+
+def _imported(event: Decision, state: State, record: Record) -> list[str]:
+    """Return what is wrong with a decision that was made elsewhere, under terms of its own."""
+    found: list[str] = []
+    if state.imported_through or state.versions:
+        found.append(f"event {record.seq} says that it was decided elsewhere, and no history goes on here")
+    if (event.model_version, event.reward_wait) != (0, state.settings.reward_wait):
+        found.append(f"event {record.seq} was imported under other terms than were in force")
+    return found
 
 
 def _trained(event: ModelTrained, state: State, record: Record, reader: Reader) -> list[str]:

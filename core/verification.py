@@ -73,6 +73,8 @@ class Findings(msgspec.Struct, frozen=True):
         unchecked_versions: Versions that cannot be made again here, because another engine made
             them or one before them, or because what they learned from is erased.
         unchecked_decisions: Decisions that need a version of another engine, or are erased.
+        imported_decisions: Decisions that were made elsewhere: only their labels, and what was
+            learned from them, can be checked.
         problems: What does not hold.
 
     """
@@ -84,6 +86,7 @@ class Findings(msgspec.Struct, frozen=True):
     unchecked_versions: int = 0
     unchecked_decisions: int = 0
     erased: int = 0
+    imported_decisions: int = 0
     problems: tuple[Problem, ...] = ()
 
     def plus(self, other: "Findings") -> "Findings":
@@ -96,6 +99,7 @@ class Findings(msgspec.Struct, frozen=True):
             self.unchecked_versions + other.unchecked_versions,
             self.unchecked_decisions + other.unchecked_decisions,
             self.erased + other.erased,
+            self.imported_decisions + other.imported_decisions,
             tuple(sorted({*self.problems, *other.problems})),
         )
 

@@ -78,6 +78,7 @@ def verify(
     chain, decisions = check_chain(reader, head, advance, since)
     findings = findings.plus(chain)
     computed = findings.decisions + findings.other_decisions + findings.unchecked_decisions
+    computed += findings.imported_decisions
     if not findings.problems and computed != decisions:
         what = (
             f"{decisions} decisions are chained, and {computed} were found by their kind: an index is damaged"

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from loopledger.chain import Record
 from loopledger.checkpoints import Models
 from loopledger.draw import uniform, uniform_hash
 from loopledger.errors import NotFound
 from loopledger.events import ModelTrained, Ranked, Rewarded, SlotRanking, SlotsRanked, decode
 from loopledger.joining import Joined, Label, join
 from loopledger.journal import Outcome, Reader, Traced
-from loopledger.learner import Learner, Weight, opened
+from loopledger.learner import Learner, Scorer, Weight, opened
 from loopledger.policy import LearningPolicy
 from loopledger.question import Question, questions
 from loopledger.recompute import again
@@ -42,7 +43,8 @@ class Drawn(msgspec.Struct, frozen=True):
         slot: The slot, if the decision has any.
         action: What the caller was told to show.
         chosen: What the model chose; another one only outside Online mode.
-        number: The uniform number that decided, made of event id and loop id.
+        number: The uniform number that decided, made of event id and loop id; none for a decision
+            that was made elsewhere.
         explored: Whether another action had a larger probability.
         choices: All that was offered, the chosen one first.
         excluded: Ids of actions that were not offered.
@@ -52,7 +54,7 @@ class Drawn(msgspec.Struct, frozen=True):
     slot: str | None
     action: str
     chosen: str
-    number: float
+    number: float | None
     explored: bool
     choices: tuple[Choice, ...]
     excluded: tuple[str, ...]
@@ -115,7 +117,9 @@ class Why(msgspec.Struct, frozen=True):
         model_version: The version that was asked; 0 when there was none.
         policy: In force, or that of the version.
         drawn: What was drawn, for each slot.
-        holds: Whether computing it again gives the same; none if that takes another engine.
+        holds: Whether computing it again gives the same; none if that takes another engine, or if
+            it was decided elsewhere.
+        origin: The id of the model that decided elsewhere, if the decision was imported.
         came: What came for it.
         closes_at: When its window closes, UTC in microseconds since 1970.
         labels: What it teaches, for each slot, as far as is known by now.
@@ -142,6 +146,7 @@ class Why(msgspec.Struct, frozen=True):
     skipped: str | None
     learned_in: tuple[int, ...]
     later: tuple[Later, ...]
+    origin: str | None = None
 
 
 def why(
@@ -187,9 +192,7 @@ def why(
         weights = [
             dict(zip(each.actions, one, strict=True)) for each, one in zip(questioned, explained, strict=True)
         ]
-    scorer = versions.scorer(asked)
-    with opened(scorer):
-        same: bool | None = again(record, scorer, uniform_hash(then.loop_id))
+    same = None if decision.elsewhere else _same(record, versions.scorer(asked), then)
     if not same and made and made.engine != learner.engine:
         same = None
     drawn = _drawn(decision, event_id, then, weights)
@@ -211,7 +214,13 @@ def why(
         skipped=joined.skipped or _left_out(reader, record.seq),
         learned_in=learned_in,
         later=_later(decision, list(zip(questioned, drawn, strict=True)), versions, learned_in, reader),
+        origin=None if isinstance(decision.origin, msgspec.UnsetType) else decision.origin,
     )
+
+
+def _same(record: Record, scorer: Scorer | None, then: State) -> bool:
+    with opened(scorer):
+        return again(record, scorer, uniform_hash(then.loop_id))
 
 
 def _drawn(
@@ -223,14 +232,14 @@ def _drawn(
     online = decision.learning_mode == "Online"
     if isinstance(decision, Ranked):
         offered = decision.offered
-        number = uniform(uniform_hash(event_id) + uniform_hash(then.loop_id))
+        number = None if decision.elsewhere else uniform(uniform_hash(event_id) + uniform_hash(then.loop_id))
         choices = _choices(offered, decision, weights[0])
         shown = decision.chosen if online else offered[0]
         return (_one(None, shown, decision.chosen, number, choices, decision.excluded),)
     found: list[Drawn] = []
     for slot, learned in zip(decision.slots, weights, strict=True):
         choices = _choices(decision.actions, slot, learned)
-        number = uniform(uniform_hash(event_id + slot.slot))
+        number = None if decision.elsewhere else uniform(uniform_hash(event_id + slot.slot))
         shown = slot.chosen if online else decision.actions[slot.baseline]
         found.append(_one(slot.slot, shown, slot.chosen, number, choices, slot.excluded))
     return tuple(found)
@@ -249,7 +258,7 @@ def _one(
     slot: str | None,
     shown: str,
     chosen: str,
-    number: float,
+    number: float | None,
     choices: Sequence[Choice],
     excluded: tuple[str, ...],
 ) -> Drawn:

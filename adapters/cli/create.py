@@ -28,7 +28,7 @@ from loopledger.settings import Settings, settings_from
 def command(data: Path, name: str, policy: str | None, settings_file: Path | None, json_: bool) -> None:
     """Make the loop NAME."""
     chosen = default_policy() if policy is None else read_policy(policy)
-    settings = Settings() if settings_file is None else _read_settings(settings_file)
+    settings = Settings() if settings_file is None else read_settings(settings_file)
     with Ledger(data) as ledger:
         ledger.create(name, policy=chosen, settings=settings)
     if json_:
@@ -54,7 +54,13 @@ def read_policy(policy: str) -> LearningPolicy:
         ) from None
 
 
-def _read_settings(path: Path) -> Settings:
+def read_settings(path: Path) -> Settings:
+    """Return the settings that a TOML file holds.
+
+    Raises:
+        InvalidRequest: It cannot be read, or they are not allowed.
+
+    """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "diff": "diff",
     "erase": "erase",
     "export": "export",
+    "import": "import_",
     "log": "log",
     "loops": "loops",
     "model": "model",

@@ -100,6 +100,10 @@ def _print(verification: Verification) -> None:
                 f"{versions:,} versions and {decisions:,} decisions: they need another engine, or are erased",
             )
         )
+    if findings.imported_decisions:
+        facts.append(
+            ("decided elsewhere", f"{findings.imported_decisions:,} imported decisions: not computed")
+        )
     print_facts(facts)
     if verification.holds:
         click.secho("everything holds", fg="green")

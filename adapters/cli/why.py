@@ -44,11 +44,15 @@ def command(data: Path, loop: str, event_id: str, *, features: int, json_: bool)
 
 def _decision(found: Why) -> None:
     asked = f"version {found.model_version}" if found.model_version else "none yet: all actions were alike"
+    if found.origin is not None:
+        asked = f"decided elsewhere, by model {found.origin}; imported"
     verdict = {
         True: "computed again: the same probabilities, the same draw",
         False: "computed again: ANOTHER OUTCOME than was recorded",
         None: "the model was made by another engine, and answers differently here",
     }[found.holds]
+    if found.origin is not None:
+        verdict = "cannot be computed again here"
     print_facts(
         [
             ("decision", f"{found.event_id} of {found.loop}, event {found.seq:,}, {text(found.at)}"),
@@ -62,9 +66,10 @@ def _decision(found: Why) -> None:
 
 def _drawn(found: Why, place: int, features: int) -> None:
     drawn = found.drawn[place]
+    number = f" (the draw was {drawn.number:.6f})" if drawn.number is not None else ""
     where = f"for slot {drawn.slot} " if drawn.slot is not None else ""
     how = "exploration: another action was more probable" if drawn.explored else "the most probable action"
-    click.echo(f"\n{where}it chose {drawn.chosen}, {how} (the draw was {drawn.number:.6f})")
+    click.echo(f"\n{where}it chose {drawn.chosen}, {how}{number}")
     if drawn.action != drawn.chosen:
         click.echo(f"the caller was told {drawn.action}, its own choice")
     if drawn.excluded:

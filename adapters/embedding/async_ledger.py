@@ -1,5 +1,6 @@
 """The async face of the Python API: the same names, and the event loop is never blocked."""
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,10 @@ from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.threads import Threads
 from loopledger.clock import Clock
 from loopledger.errors import LoopStopped
+from loopledger.history import HistoryReport
+from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
+from loopledger.training import Progress
 
 
 class AsyncLedger:
@@ -61,6 +65,31 @@ class AsyncLedger:
         return self._loop(
             await self._threads.run(self.ledger.loop, name, create=create, policy=policy, settings=settings)
         )
+
+    async def import_history(
+        self,
+        name: str,
+        files: Iterable[str | Path],
+        *,
+        policy: Policy | None = None,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+        strict: bool = False,
+    ) -> HistoryReport:
+        """Make a loop out of cooked logs, as `Ledger.import_history` does; progress is told elsewhere."""
+        return await self._threads.run_long(
+            self.ledger.import_history,
+            name,
+            files,
+            policy=policy,
+            settings=settings,
+            progress=progress,
+            strict=strict,
+        )
+
+    async def policy_of(self, model: bytes, *, trust: str | None = None) -> LearningPolicy:
+        """Return the policy that a model was made under, as `Ledger.policy_of` does."""
+        return await self._threads.run_long(self.ledger.policy_of, model, trust=trust)
 
     async def loops(self) -> list[str]:
         """Return the names of the loops."""

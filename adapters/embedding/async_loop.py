@@ -175,9 +175,9 @@ class AsyncLoop:
         """Go back to no model. What was logged stays."""
         return cast("Receipt", await self._ask(ResetModel()))
 
-    async def import_model(self, model: bytes) -> Receipt:
+    async def import_model(self, model: bytes, *, trust: str | None = None) -> Receipt:
         """Publish a model from outside, as `Loop.import_model` does."""
-        return await self._threads.run_long(self._blocking.import_model, model)
+        return await self._threads.run_long(self._blocking.import_model, model, trust=trust)
 
     async def settings(self) -> Settings:
         """Return the settings in force."""

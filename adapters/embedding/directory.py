@@ -5,6 +5,8 @@ import re
 import shutil
 import threading
 from collections import OrderedDict
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from loopledger.adapters.embedding.chores import Chores
@@ -65,14 +67,51 @@ class Directory:
                 raise LoopStopped("the ledger is closed")
             if self.has(name):
                 raise Conflict(f"there is a loop {name!r} already")
-            try:
-                self.learner.probe(policy.with_exploration(settings.exploration_percentage))
-            except LoopledgerError as error:
-                raise InvalidRequest("policy.arguments", f"are refused: {error}") from None
+            self.try_policy(policy, settings)
             if self._folder is None:
                 create(self._place(name).store, self.clock, created)
             else:
-                self._create_folder(self._folder, name, created)
+                with self.new_folder(self._folder, name) as beside:
+                    create(beside.store, self.clock, created)
+
+    def try_policy(self, policy: LearningPolicy, settings: Settings) -> None:
+        """Let the engine try a policy.
+
+        Raises:
+            InvalidRequest: It refuses it.
+
+        """
+        try:
+            self.learner.probe(policy.with_exploration(settings.exploration_percentage))
+        except LoopledgerError as error:
+            raise InvalidRequest("policy.arguments", f"are refused: {error}") from None
+
+    @contextmanager
+    def making(self, name: str) -> Generator[Place]:
+        """Yield a place for a new loop's log; afterwards the loop exists with all of it, or does not.
+
+        Other loops can be used meanwhile.
+
+        Raises:
+            Conflict: There is one of that name.
+            InvalidRequest: The name cannot be a folder's.
+            LoopStopped: Everything is closed.
+
+        """
+        self._check_process()
+        check_name(name)
+        if self._closed:
+            raise LoopStopped("the ledger is closed")
+        if self.has(name):
+            raise Conflict(f"there is a loop {name!r} already")
+        if self._folder is not None:
+            with self.new_folder(self._folder, name) as beside:
+                yield beside
+            return
+        place = in_memory()
+        yield place
+        if self._memory.setdefault(name, place) is not place:
+            raise Conflict(f"there is a loop {name!r} already")
 
     def has(self, name: str) -> bool:
         """Tell whether there is a loop of that name."""
@@ -167,11 +206,17 @@ class Directory:
             session.replaced = True
             session.close()
 
-    def _create_folder(self, folder: Path, name: str, created: LoopCreated) -> None:
+    @staticmethod
+    @contextmanager
+    def new_folder(folder: Path, name: str) -> Generator[Place]:
         """Make a loop's folder beside its place and move it there whole: a loop exists or it does not."""
         # Nobody else's: whoever makes a loop of the same name meanwhile must not write into this one.
         beside = folder / f".creating-{name}-{os.urandom(6).hex()}"
-        create(in_folder(beside).store, self.clock, created)
+        try:
+            yield in_folder(beside)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
         try:
             beside.rename(folder / name)
         except OSError as error:

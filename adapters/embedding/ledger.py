@@ -1,6 +1,7 @@
 """The blocking face of the Python API."""
 
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,13 +12,18 @@ from loopledger.adapters.embedding.building import (
     as_settings,
 )
 from loopledger.adapters.embedding.directory import Directory, check_name
+from loopledger.adapters.embedding.history import import_history
 from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.ready import default_policy
+from loopledger.adapters.signed_model import opened_model
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.clock import Clock
 from loopledger.errors import Conflict, InvalidRequest
+from loopledger.history import HistoryReport
+from loopledger.policy import LearningPolicy
 from loopledger.request import whole_number
 from loopledger.settings import Settings
+from loopledger.training import Progress
 
 
 class Ledger:
@@ -112,6 +118,51 @@ class Ledger:
                     raise  # else somebody else was quicker to make it
         self.directory.get(name, afresh=True)
         return Loop(self, self.directory, name)
+
+    def import_history(
+        self,
+        name: str,
+        files: Iterable[str | Path],
+        *,
+        policy: Policy | None = None,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+        strict: bool = False,
+    ) -> HistoryReport:
+        """Make a loop out of Personalizer's cooked logs.
+
+        It trains when it is opened, by itself or with `Loop.train`.
+
+        Args:
+            name: Of the new loop: a plain file name of at most 64 characters.
+            files: Logs with a line of JSON for each decision, also in gzip, in their order.
+            policy: By default the one that Personalizer began with, for the kind of decision that
+                comes first.
+            settings: By default those of `Settings`.
+            progress: Is told of bytes read, and of how many there are.
+            strict: Whether a line that cannot be taken ends it; by default such lines are left out.
+
+        Raises:
+            Conflict: There is a loop of that name: history goes only into a new one.
+            InvalidRequest: Something cannot be used, or there is no decision in the files.
+
+        """
+        return import_history(
+            self.directory,
+            name,
+            files,
+            None if policy is None else as_policy(policy),
+            Settings() if settings is None else as_settings(settings),
+            progress,
+            strict=strict,
+        )
+
+    def policy_of(self, model: bytes, *, trust: str | None = None) -> LearningPolicy:
+        """Return the learning policy that a model from outside was made under.
+
+        The arguments and errors are those of `Loop.import_model`.
+        """
+        return self.directory.learner.policy_of(opened_model(model, trust))
 
     def loops(self) -> list[str]:
         """Return the names of the loops."""

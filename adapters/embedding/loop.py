@@ -19,6 +19,7 @@ from loopledger.adapters.embedding.moments import Moment
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.view import LoopView, first_since
 from loopledger.adapters.query import query
+from loopledger.adapters.signed_model import opened_model
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, Relearn, ResetModel, Reward
 from loopledger.eraser import Erasure
@@ -280,16 +281,23 @@ class Loop(LoopView):
         """Go back to no model. What was logged stays."""
         return cast("Receipt", self._ask(ResetModel()))
 
-    def import_model(self, model: bytes) -> Receipt:
+    def import_model(self, model: bytes, *, trust: str | None = None) -> Receipt:
         """Publish a VowpalWabbit model from outside as a new version, and learn on from it.
 
+        Imported history, and what was learned before, is taken to be known to it.
+
+        Args:
+            model: Its bytes, or a model that Personalizer exported with its signature: a zip.
+            trust: The SHA-256 fingerprint of the certificate that signed it.
+
         Raises:
-            InvalidRequest: It is not bytes.
+            InvalidRequest: It is not bytes, or its signature does not hold or is not trusted.
             LearnerFailed: It is no model, or none for the policy in force.
 
         """
+        opened = opened_model(model, trust)
         return cast(
-            "Receipt", self._using(lambda session: session.trainer.import_model(session.state, model))
+            "Receipt", self._using(lambda session: session.trainer.import_model(session.state, opened))
         )
 
     @property

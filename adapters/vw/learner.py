@@ -8,8 +8,9 @@ import pylibvw
 
 from loopledger.adapters.vw.arguments import engine
 from loopledger.adapters.vw.explainer import explain
+from loopledger.adapters.vw.saved import check_fits, policy_of
 from loopledger.adapters.vw.scorer import VwScorer
-from loopledger.adapters.vw.wire import Fold, Probe
+from loopledger.adapters.vw.wire import Fold, Probe, Saved
 from loopledger.adapters.vw.workers import Workers
 from loopledger.context import build_context, with_tags
 from loopledger.learner import Folded, Weight
@@ -66,7 +67,20 @@ class VwLearner:
         context = build_context({"x": 1}, ids, features, limits, slots)
         if slots:
             context = with_tags(context, ["s", "t"])
+        if model is not None:
+            of_model = self._workers.ask(Saved(None, model)).arguments
+            check_fits(policy, self._workers.ask(Saved(policy, None)).arguments, of_model)
         self._workers.ask(Probe(policy, model, context, expected=2))
+
+    def policy_of(self, model: bytes) -> LearningPolicy:
+        """Return the policy that a model from outside was made under.
+
+        Raises:
+            LearnerFailed: It is no model.
+            InvalidRequest: Its policy is none that is allowed here.
+
+        """
+        return policy_of(self._workers.ask(Saved(None, model)).arguments)
 
     def close(self) -> None:
         """End the worker processes."""

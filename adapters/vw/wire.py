@@ -41,22 +41,37 @@ class Probe(msgspec.Struct, tag=True):
     expected: int
 
 
+class Saved(msgspec.Struct, tag=True):
+    """Say with what arguments a model was made.
+
+    Attributes:
+        policy: Of which a blank model is looked at, if no other is given.
+        model: To look at.
+
+    """
+
+    policy: LearningPolicy | None
+    model: bytes | None
+
+
 class Answer(msgspec.Struct, omit_defaults=True):
     """What came of a request.
 
     Attributes:
         model: That was made.
         examples: That were learned.
+        arguments: With which a model was made.
         error: Why nothing came of it.
 
     """
 
     model: bytes = b""
     examples: int = 0
+    arguments: str = ""
     error: str | None = None
 
 
-Request = Fold | Probe
+Request = Fold | Probe | Saved
 
 _encoder = msgspec.msgpack.Encoder()
 _request_decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

@@ -16,7 +16,8 @@ from typing import Any
 import pylibvw
 
 from loopledger.adapters.vw.arguments import to_fold, to_score
-from loopledger.adapters.vw.wire import Answer, Fold, Probe, Request, receive, send
+from loopledger.adapters.vw.saved import saved_arguments
+from loopledger.adapters.vw.wire import Answer, Fold, Probe, Request, Saved, receive, send
 from loopledger.adapters.vw.wire import decode_request as decode
 
 
@@ -50,6 +51,8 @@ def _serve(request: Request, descriptors: list[int], folder: Path) -> Answer:
         case Probe():
             _probe(request, folder)
             return Answer()
+        case Saved():
+            return _saved(request, folder)
 
 
 def _fold(request: Fold, data: int, folder: Path) -> Answer:
@@ -76,6 +79,15 @@ def _probe(request: Probe, folder: Path) -> None:
     workspace.finish()
     if len(answers) != request.expected:
         raise ValueError(f"it answers for {len(answers)} where {request.expected} were asked")
+
+
+def _saved(request: Saved, folder: Path) -> Answer:
+    path = folder / "saved.vw"
+    if _written(path, request.model) is None and request.policy is not None:
+        workspace: Any = pylibvw.vw(to_score(request.policy, None))
+        workspace.save(str(path))
+        workspace.finish()
+    return Answer(arguments=saved_arguments(str(path)))
 
 
 def _written(path: Path, content: bytes | None) -> str | None:

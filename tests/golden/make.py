@@ -1,4 +1,4 @@
-"""Makes the golden logs of the present format: `python tests/golden/make.py [FOLDER]`.
+"""Makes golden logs of the present format: `python tests/golden/make.py FOLDER`.
 
 The logs of a released format are never made again: they stand for those that are out there. When
 the format changes, make a new folder and keep the old one.
@@ -8,6 +8,7 @@ import json
 import shutil
 import sqlite3
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Teller:
         settings = loopledger.Settings(
             reward_wait_time=60.0, model_update_frequency=0, checkpoint_interval=10, minimum_probability=0.01
         )
-        self.loop = ledger.create(name, policy=policy, settings=settings)
+        self.loop = ledger.create(name, policy=policy, settings=settings) if policy else ledger.loop(name)
         self.count = 0
 
     def decide(self, times, **more):
@@ -135,6 +136,47 @@ def tell_of_several_slots(ledger):
     teller.fill(3)
 
 
+def tell_of_imported_history(ledger):
+    """Bring two decisions from elsewhere, learn them, and go on."""
+    context = {
+        "FromUrl": [{"hour": 7}],
+        "_multi": [{"_tag": name, "i": {"constant": 1, "id": name}, "j": [{"x": 1}]} for name in "ab"],
+    }
+    lines = [
+        {
+            "_label_cost": cost,
+            "_label_probability": 0.75,
+            "_label_Action": 2,
+            "_labelIndex": 1,
+            "Timestamp": "2025-11-22T10:00:00.1234567Z",
+            "Version": "1",
+            "EventId": event_id,
+            **more,
+            "a": [2, 1],
+            "c": context,
+            "p": [0.75, 0.25],
+            "VWState": {"m": "abc/1"},
+            "_original_label_cost": original,
+        }
+        for event_id, cost, original, more in (
+            ("rewarded", -0.5, -0.5, {"o": [{"v": 0.25}, {"v": 0.25}]}),
+            ("apprentice", 0.0, -1.0, {"o": [{"v": 1.0}, {"ActionTaken": True}]}),
+            ("never activated", 1.0, 1.0, {"_skipLearn": True}),
+        )
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "cooked.json")
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        settings = loopledger.Settings(reward_wait_time=60.0, model_update_frequency=0)
+        report = ledger.import_history("imported", [path], policy=EXPLORE, settings=settings)
+    assert report.decisions == len(lines), report
+    teller = Teller(ledger, "imported", policy=None)
+    teller.learn()
+    teller.decide(3)
+    teller.learn()
+    teller.decide(1)
+
+
 def describe(folder, learner):
     """Return what every later release must find in a log."""
     place = in_folder(folder)
@@ -157,11 +199,18 @@ def describe(folder, learner):
     }
 
 
+STORIES = {
+    "format-1": (tell_of_one_action_each, tell_of_several_slots),
+    "format-1-imported": (tell_of_imported_history,),
+}
+"""By the name of the folder. What was added to a format later has a folder of its own."""
+
+
 def main(folder):
     folder.mkdir(parents=True)
     with loopledger.open(folder, clock=loopledger.SimulatedClock(START), workers=1) as ledger:
-        tell_of_one_action_each(ledger)
-        tell_of_several_slots(ledger)
+        for tell in STORIES[folder.name]:
+            tell(ledger)
         expected = {name: describe(folder / name, ledger.directory.learner) for name in ledger.loops()}
     for loop in expected:
         for path in (folder / loop).iterdir():
@@ -173,4 +222,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("format-1"))
+    main(Path(sys.argv[1]))

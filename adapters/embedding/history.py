@@ -1,0 +1,68 @@
+"""Bringing history from elsewhere into a new loop."""
+
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+from loopledger.adapters.cooked_files import CookedFiles
+from loopledger.adapters.embedding.directory import Directory
+from loopledger.adapters.embedding.moments import microseconds
+from loopledger.adapters.ready import default_policy, ready_policy
+from loopledger.cooked_line import Times, longest_line
+from loopledger.errors import Conflict, InvalidRequest
+from loopledger.events import DecisionKind
+from loopledger.history import HistoryReport, HistoryWriter
+from loopledger.policy import LearningPolicy
+from loopledger.settings import Settings
+from loopledger.training import Progress
+
+
+def import_history(
+    directory: Directory,
+    name: str,
+    files: Iterable[str | Path],
+    policy: LearningPolicy | None,
+    settings: Settings,
+    progress: Progress | None,
+    *,
+    strict: bool,
+) -> HistoryReport:
+    """Make a loop whose log holds what cooked logs tell; the loop appears whole or not at all.
+
+    Args:
+        directory: Where the loop is made.
+        name: The loop's.
+        files: The logs, in their order.
+        policy: The loop's; none for Personalizer's own of the kind that comes first.
+        settings: The loop's.
+        progress: Is told of bytes read, and of how many there are.
+        strict: Whether a line that cannot be taken ends it.
+
+    Raises:
+        Conflict: There is a loop of that name.
+        InvalidRequest: Something cannot be used, or there is no decision in the files.
+
+    """
+    if directory.has(name):
+        raise Conflict(f"there is a loop {name!r} already, and history goes only into a new one")
+    if policy is not None:
+        directory.try_policy(policy, settings)
+    try:
+        cooked = CookedFiles([Path(file) for file in files], longest_line(settings), progress)
+        with directory.making(name) as place, closing(place.store.writer()) as journal:
+            writer = HistoryWriter(
+                journal,
+                name,
+                settings,
+                lambda kind: policy or _default_policy(kind),
+                Times(int(directory.clock.now()), microseconds),
+                strict=strict,
+            )
+            writer.write(cooked)
+            return writer.finish(tuple(cooked.read))
+    except (TypeError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise InvalidRequest("files", f"cannot be read: {error}") from None
+
+
+def _default_policy(kind: DecisionKind) -> LearningPolicy:
+    return default_policy() if kind == "Ranked" else ready_policy("personalizer-default-slots")
