@@ -8,7 +8,7 @@ chosen one's. The cooked form is whole, field by field in the order of Personali
 
 from collections.abc import Iterator
 
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct, UnsetType, field
 from msgspec.json import Encoder, encode
 
 from loopledger.context import one_line
@@ -178,4 +178,6 @@ def _observed(joined: Joined, slot: str | None) -> Iterator[_Observed]:
 
 
 def _model(decision: Ranked | SlotsRanked) -> _Model:
+    if not isinstance(decision.origin, UnsetType):
+        return _Model(decision.origin)
     return _Model(str(decision.model_version) if decision.model_version else _NO_MODEL)

@@ -189,7 +189,7 @@ def describe(folder, learner):
         ).fetchall()
         answers = connection.execute(
             "SELECT seq, event_id, coalesce(body ->> '$.probabilities', body ->> '$.slots') FROM events"
-            " WHERE kind IN ('Ranked', 'SlotsRanked') ORDER BY seq"
+            " WHERE kind IN ('Ranked', 'SlotsRanked') AND codec = 0 ORDER BY seq"
         ).fetchall()
     return {
         "status": json.loads(msgspec.json.encode(status)),
@@ -199,9 +199,29 @@ def describe(folder, learner):
     }
 
 
+def tell_of_amends(ledger):
+    """Leave decisions out of learning, and erase some."""
+    teller = Teller(ledger, "amended", EXPLORE)
+    loop = teller.loop
+    teller.decide(8)
+    teller.learn()
+    teller.decide(4)
+    teller.learn()
+    loop.relearn(without=["événement-003"], where="seq > `4` && seq < `9`")
+    teller.learn()
+    loop.erase(["événement-001", "événement-010"])
+    teller.decide(3)
+    loop.erase(["événement-014"])
+    teller.learn()
+    loop.relearn(SQUARE, since=5, with_everything=True)
+    teller.learn()
+    teller.decide(1)
+
+
 STORIES = {
     "format-1": (tell_of_one_action_each, tell_of_several_slots),
     "format-1-imported": (tell_of_imported_history,),
+    "format-1-amended": (tell_of_amends,),
 }
 """By the name of the folder. What was added to a format later has a folder of its own."""
 
