@@ -93,6 +93,26 @@ def check(records: Iterable[Record], head: Head) -> Iterator[Record]:
         head = head_of(record)
 
 
+def check_end(head: Head, committed: Head) -> None:
+    """Refuse a log that does not end where its writer left it.
+
+    Args:
+        head: The end of the log as its events have it.
+        committed: The same as the writer noted it.
+
+    Raises:
+        LogDamaged: Names the event at which they part.
+
+    """
+    if head.seq < committed.seq:
+        raise LogDamaged(
+            f"the log was cut off: it ends with event {head.seq}, and {committed.seq} were committed",
+            head.seq + 1,
+        )
+    if (head.seq, head.digest) != (committed.seq, committed.digest):
+        raise LogDamaged(f"event {head.seq} is not the last that was committed", head.seq)
+
+
 def _digest(previous: bytes, seq: int, at: int, kind: str, event_id: str | None, body: bytes) -> bytes:
     header = _encode_header((seq, at, kind, event_id))
     return sha256(b"".join((previous, header, _hash(body)))).digest()

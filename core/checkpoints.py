@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from loopledger.chain import Head, check_end, head_of
 from loopledger.errors import LogDamaged
 from loopledger.events import CONTROL
 from loopledger.journal import Reader
@@ -70,10 +71,10 @@ def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
     It starts from the saved state if that belongs to this log, and reads only the events since
     then that change more than the end of the log.
     """
+    head = check_whole(reader, checkpoints)
     state = saved(reader, checkpoints)
     after = state.seq if state else 0
     state = replay(reader.records(first=after + 1, kinds=CONTROL), state)
-    head = reader.head()
     if state is None:
         if head.seq:
             raise LogDamaged("the log does not begin with LoopCreated", 1)
@@ -81,8 +82,37 @@ def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
     return msgspec.structs.replace(state, seq=head.seq, at=head.at, digest=head.digest)
 
 
+def check_whole(reader: Reader, checkpoints: Checkpoints) -> Head:
+    """Return the end of a log, once it is clear that nothing was cut off from it.
+
+    Raises:
+        LogDamaged: The writer, or the state that is kept, knows of more events.
+
+    """
+    kept = kept_state(checkpoints)
+    committed = reader.committed()  # first: a writer that is at work only adds to it
+    last = reader.record(committed.seq) if committed.seq else None
+    head = head_of(last) if last else reader.head()
+    check_end(head, committed)
+    if kept is not None and kept.seq > head.seq:
+        raise LogDamaged(
+            f"the log was cut off: it ends with event {head.seq}, and the state that is kept beside it knows "
+            f"event {kept.seq}; put back the newest copy of log.db, or, if an older one is wanted, delete "
+            "state.json",
+            head.seq + 1,
+        )
+    return head
+
+
 def saved(reader: Reader, checkpoints: Checkpoints) -> State | None:
     """Return the state that is kept, if it can be read and belongs to this log."""
+    state = kept_state(checkpoints)
+    record = reader.record(state.seq) if state else None
+    return state if state and record is not None and record.digest == state.digest else None
+
+
+def kept_state(checkpoints: Checkpoints) -> State | None:
+    """Return the state that is kept, if it can be read, whatever log it belongs to."""
     found = checkpoints.load_state()
     if found is None:
         return None
@@ -90,8 +120,6 @@ def saved(reader: Reader, checkpoints: Checkpoints) -> State | None:
         kept = _kept.decode(found)
         if kept.shape != _SHAPE or sha256(kept.state).hexdigest() != kept.sha256:
             return None
-        state = _decoder.decode(kept.state)
+        return _decoder.decode(kept.state)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    record = reader.record(state.seq)
-    return state if record is not None and record.digest == state.digest else None

@@ -18,6 +18,7 @@ _COMMANDS = {
     "create": "create",
     "demo": "demo",
     "diff": "diff",
+    "doctor": "doctor",
     "log": "log",
     "loops": "loops",
     "model": "model",
@@ -79,7 +80,7 @@ def main(ctx: click.Context, data: Path, verbose: int) -> None:
     A loop is a folder in the data folder; its log.db holds every decision and all that came of it.
 
     \b
-    Exit codes: 0 all is well, 1 verify found something, 2 the command is not understood,
+    Exit codes: 0 all is well, 1 verify or doctor found something, 2 the command is not understood,
     3 the command could not be carried out.
     """  # noqa: D301 - click wants the character that a backslash and a b stand for
     ctx.obj = data

@@ -12,7 +12,7 @@ from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import check_unchanged, migrate
 from loopledger.adapters.sqlite.reader import SqliteReader
-from loopledger.chain import Record
+from loopledger.chain import Record, check_end
 from loopledger.errors import LogDamaged, LoopInUse
 
 # A write-ahead log that is begun anew is overwritten, and syncing it costs half of what it costs
@@ -58,7 +58,7 @@ class SqliteJournal(SqliteReader):
             migrate(self._connection)
             check_unchanged(self._connection)
             self._epoch = self._take_over()
-            self._check_end()
+            check_end(self.head(), self.committed())
         except BaseException:
             self.close()
             raise
@@ -115,16 +115,6 @@ class SqliteJournal(SqliteReader):
             raise LogDamaged("the log has lost its record of how far it goes")
         epoch: int = row[0]
         return epoch
-
-    def _check_end(self) -> None:
-        head, committed = self.head(), self.committed()
-        if head.seq < committed.seq:
-            raise LogDamaged(
-                f"the log was cut off: it ends with event {head.seq}, and {committed.seq} were committed",
-                head.seq + 1,
-            )
-        if (head.seq, head.digest) != (committed.seq, committed.digest):
-            raise LogDamaged(f"event {head.seq} is not the last that was committed", head.seq)
 
     def _checkpoint(self, mode: str) -> None:
         """Move what was committed from the write-ahead log into the database; it raises what goes wrong."""
