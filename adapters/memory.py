@@ -112,6 +112,10 @@ class MemoryReader:
             counts[record.kind] = counts.get(record.kind, 0) + 1
         return counts
 
+    def unindexed(self, first: int, last: int) -> int | None:  # noqa: ARG002 - the protocol's
+        """Return the first event that an index does not know: there is none."""
+        return None
+
     def faults(self, *, deep: bool) -> list[str]:  # noqa: ARG002 - the protocol's
         """Return what is wrong with the store itself: nothing can be."""
         return []

@@ -7,9 +7,9 @@ bytes. The body enters as its hash only, so that a body can be erased and the ch
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from typing import Any
 
 import msgspec
-from msgspec.structs import astuple
 
 from loopledger.errors import LogDamaged
 from loopledger.events import Event, encode
@@ -87,10 +87,31 @@ def check(records: Iterable[Record], head: Head) -> Iterator[Record]:
             raise LogDamaged(f"event {head.seq + 1} is missing: event {record.seq} follows", head.seq + 1)
         if record.at < head.at:
             raise LogDamaged(f"event {record.seq} is dated before the one it follows", record.seq)
-        if record.digest != _digest(head.digest, *astuple(record)[:5]):
-            raise LogDamaged(f"event {record.seq} ({record.kind}) is not what was recorded", record.seq)
-        yield record
+        yield follow(record, head.digest)
         head = head_of(record)
+
+
+def follow(record: Record, previous: Any) -> Record:
+    """Return a record that follows the event with a digest.
+
+    Args:
+        record: The record, as it was stored: its fields may be anything.
+        previous: The digest of the event before it; none if there is no such event.
+
+    Raises:
+        LogDamaged: The record was changed or moved, or the event before it was, or is missing.
+
+    """
+    if previous is None:
+        raise LogDamaged(
+            f"event {record.seq - 1} is missing: event {record.seq} follows", max(record.seq - 1, 1)
+        )
+    header = (record.seq, record.at, record.kind, record.event_id)
+    stored: Any = record.body  # it may be missing where a database was damaged
+    whole = isinstance(previous, bytes) and isinstance(stored, bytes)
+    if not whole or record.digest != _digest(previous, *header, stored):
+        raise LogDamaged(f"event {record.seq} ({record.kind}) is not what was recorded", record.seq)
+    return record
 
 
 def check_end(head: Head, committed: Head) -> None:

@@ -8,11 +8,12 @@ from typing import Protocol
 
 import msgspec
 
-from loopledger.chain import Head, check_end, head_of
+from loopledger.chain import Head
 from loopledger.errors import LogDamaged
 from loopledger.events import CONTROL
 from loopledger.journal import Reader
 from loopledger.state import State, replay
+from loopledger.whole import committed_end
 
 
 class Models(Protocol):
@@ -71,8 +72,10 @@ def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
     It starts from the saved state if that belongs to this log, and reads only the events since
     then that change more than the end of the log.
     """
-    head = check_whole(reader, checkpoints)
+    head = committed_end(reader)
     state = saved(reader, checkpoints)
+    if state is None:
+        reader.counts()  # nothing but the index of kinds says what the log adds up to: it must be whole
     after = state.seq if state else 0
     state = replay(reader.records(first=after + 1, kinds=CONTROL), state)
     if state is None:
@@ -82,26 +85,14 @@ def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
     return msgspec.structs.replace(state, seq=head.seq, at=head.at, digest=head.digest)
 
 
-def check_whole(reader: Reader, checkpoints: Checkpoints) -> Head:
-    """Return the end of a log, once it is clear that nothing was cut off from it.
-
-    Raises:
-        LogDamaged: The writer, or the state that is kept, knows of more events.
-
-    """
-    kept = kept_state(checkpoints)
-    committed = reader.committed()  # first: a writer that is at work only adds to it
-    last = reader.record(committed.seq) if committed.seq else None
-    head = head_of(last) if last else reader.head()
-    check_end(head, committed)
-    if kept is not None and kept.seq > head.seq:
-        raise LogDamaged(
-            f"the log was cut off: it ends with event {head.seq}, and the state that is kept beside it knows "
-            f"event {kept.seq}; put back the newest copy of log.db, or, if an older one is wanted, delete "
-            "state.json",
-            head.seq + 1,
-        )
-    return head
+def lost(kept: State | None, head: Head) -> str | None:
+    """Return what the state that is kept beside a log says of its end: whether it once went further."""
+    if kept is None or kept.seq <= head.seq:
+        return None
+    return (
+        f"the log was cut off: it ends with event {head.seq}, and the state that is kept beside it knows "
+        f"event {kept.seq}; put back the newest log.db, or delete state.json if an older one is wanted"
+    )
 
 
 def saved(reader: Reader, checkpoints: Checkpoints) -> State | None:

@@ -91,6 +91,10 @@ class Reader(Protocol):
         """Return how many events of each kind come after a seq."""
         ...
 
+    def unindexed(self, first: int, last: int) -> int | None:
+        """Return the first event between two seqs that could not be found by its kind or its event id."""
+        ...
+
     def faults(self, *, deep: bool) -> list[str]:
         """Return what is wrong with the store itself, such as rules or indexes that were tampered with.
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from loopledger.chain import Head, check, head_of
 from loopledger.cooked import learning_line
-from loopledger.events import DECISIONS, ModelTrained
-from loopledger.joining import join
+from loopledger.errors import LogDamaged
+from loopledger.events import DECISIONS, Decision, ModelTrained, decode
+from loopledger.joining import EARLY, join
 from loopledger.journal import Reader
 from loopledger.learner import Folded, Learner
 from loopledger.policy import LearningPolicy
@@ -116,6 +118,31 @@ def examples(reader: Reader, step: Step, progress: Progress | None = None) -> It
             yield line
         if progress and number % _REPORT_EVERY == 0:
             progress(number, step.decisions)
+
+
+def check_material(reader: Reader, step: Step) -> None:
+    """Refuse to learn what is not what was recorded: a new model would carry it for ever.
+
+    Raises:
+        LogDamaged: Names the first event that was changed, or cannot be found.
+
+    """
+    if step.first is None or step.last is None:
+        return
+    begin, end = reader.record(step.first), reader.record(step.last)
+    if begin is None or end is None:
+        raise LogDamaged(f"event {step.last} is missing", step.last)
+    decision = decode(end.body, end.seq)
+    wait = decision.reward_wait if isinstance(decision, Decision) else 0
+    first, last = reader.last_until(begin.at - EARLY) + 1, reader.last_until(end.at + wait)
+    before = reader.record(first - 1)
+    for _ in check(reader.records(first, last), head_of(before) if before else Head()):
+        pass
+    lost = reader.unindexed(first, last)
+    if lost is not None:
+        raise LogDamaged(
+            f"event {lost} cannot be found by its kind or its event id: an index is damaged", lost
+        )
 
 
 def fold(

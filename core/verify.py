@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from loopledger.anchor import Anchor, missing
 from loopledger.chain import Head, check, head_of
-from loopledger.checkpoints import Checkpoints, saved
+from loopledger.checkpoints import Checkpoints, kept_state, lost, saved
 from loopledger.draw import uniform_hash
 from loopledger.errors import LogDamaged, LoopledgerError, NotFound, ReplayMismatch
 from loopledger.events import DECISIONS, ModelImported, decode
@@ -70,7 +70,7 @@ def verify(
 
     faults = [Problem(head.seq, fault) for fault in reader.faults(deep=since == 1)]
     findings = Findings(
-        problems=(*problem, *faults, *missing(reader, anchors), *_cached(reader, checkpoints))
+        problems=(*problem, *faults, *_anchored(reader, anchors), *_cached(reader, checkpoints))
     )
     for part in (run or here)(pieces, advance):
         findings = findings.plus(part)
@@ -84,10 +84,9 @@ def verify(
         findings = findings.plus(Findings(problems=(Problem(head.seq, what),)))
     if progress:
         progress(total, total)
-    created = reader.record(1)
-    event = decode(created.body, 1) if created else None
-    loop = getattr(event, "loop_id", "")
-    return Verification(loop, head.seq, head.digest.hex(), learner.engine, findings, since, head.at)
+    return Verification(
+        _loop_id(reader), head.seq, head.digest.hex(), learner.engine, findings, since, head.at
+    )
 
 
 def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) -> tuple[Findings, int]:
@@ -127,9 +126,29 @@ def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) ->
     return Findings(events=checked, problems=tuple(problems)), decisions
 
 
+def _anchored(reader: Reader, anchors: Sequence[Anchor]) -> Iterator[Problem]:
+    try:
+        yield from missing(reader, anchors)
+    except LogDamaged as error:
+        yield Problem(error.seq or 1, str(error))
+
+
+def _loop_id(reader: Reader) -> str:
+    try:
+        created = reader.record(1)
+        return getattr(decode(created.body, 1), "loop_id", "") if created else ""
+    except LogDamaged:  # which is among the problems
+        return ""
+
+
 def _cached(reader: Reader, checkpoints: Checkpoints) -> Iterator[Problem]:
     """Yield what is wrong with the state that is kept beside the log: an opening would believe it."""
     try:
+        known = kept_state(checkpoints)  # first: a writer that is at work only adds to the log
+        head = reader.head()
+        cut = lost(known, head)
+        if cut:
+            yield Problem(head.seq + 1, cut)
         kept = saved(reader, checkpoints)
         if kept is not None and kept != state_at(reader, kept.seq):
             yield Problem(

@@ -12,7 +12,7 @@ from loopledger.adapters.place import in_folder
 from loopledger.adapters.sqlite.lock import is_held
 from loopledger.adapters.vw.arguments import engine
 from loopledger.chain import Head, check, head_of
-from loopledger.checkpoints import Checkpoints, kept_state, recover
+from loopledger.checkpoints import Checkpoints, kept_state, lost, recover
 from loopledger.clock import SECOND
 from loopledger.errors import LoopledgerError, NotFound
 from loopledger.events import Decision, decode
@@ -78,7 +78,7 @@ def _log(subject: str, folder: Path, now: int, failure: str | None, *, is_held: 
         for fault in reader.faults(deep=False):
             yield judge.unreadable(subject, folder.name, fault)
         _check_end(reader)
-        yield from _state(subject, reader, place.checkpoints)
+        yield from _state(subject, folder.name, reader, place.checkpoints)
         state = recover(reader, place.checkpoints)
         if state is None:
             raise NotFound("the log is empty: the loop was never created")
@@ -106,8 +106,11 @@ def _check_end(reader: Reader) -> None:
         pass
 
 
-def _state(subject: str, reader: Reader, checkpoints: Checkpoints) -> Iterator[Finding]:
+def _state(subject: str, name: str, reader: Reader, checkpoints: Checkpoints) -> Iterator[Finding]:
     kept = kept_state(checkpoints)
+    cut = lost(kept, reader.head())
+    if cut:
+        yield judge.unreadable(subject, name, cut)
     record = reader.record(kept.seq) if kept else None
     yield from judge.kept_state(
         subject,

@@ -9,6 +9,7 @@ from loopledger.errors import InvalidRequest
 from loopledger.events import AnyEvent
 from loopledger.request import check_id, whole_number
 from loopledger.settings import Limits
+from loopledger.whole import check_whole
 
 _ANY_ID = Limits(id_length=4096)  # as long as any loop may allow
 
@@ -43,6 +44,17 @@ def excerpt(first: object, last: object, kinds: object, event_id: object) -> Exc
     return Excerpt(
         whole_number("first", first), None if last is None else whole_number("last", last), kinds, event_id
     )
+
+
+def check_readable(place: Place, wanted: Excerpt) -> None:
+    """Refuse a log of which something is missing, before an excerpt is read.
+
+    Raises:
+        LogDamaged: Says what is missing.
+
+    """
+    with closing(place.store.reader()) as reader:
+        check_whole(reader, kinds=wanted.kinds is not None)
 
 
 def within(place: Place, wanted: Excerpt, since: int | None, until: int | None) -> Excerpt:

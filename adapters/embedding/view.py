@@ -1,13 +1,13 @@
 """Looking at a loop without writing to it; it may be open elsewhere meanwhile."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from loopledger.adapters.embedding.building import EventIds, json_command
-from loopledger.adapters.embedding.excerpt import Excerpt, excerpt, within
+from loopledger.adapters.embedding.excerpt import Excerpt, check_readable, excerpt, within
 from loopledger.adapters.embedding.moments import Moment, instant, microseconds
 from loopledger.adapters.place import Place
 from loopledger.adapters.verifier import side_by_side
@@ -27,6 +27,7 @@ from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
 from loopledger.training import Progress
 from loopledger.verification import Verification
 from loopledger.verify import verify
+from loopledger.whole import check_whole
 from loopledger.why import Why, why
 
 
@@ -45,9 +46,16 @@ class LoopView:
         self.place = place
         self._learner = learner
 
+    @contextmanager
+    def _reading(self) -> Iterator[Reader]:
+        """Open the log, once it is clear that nothing was cut off and that its index of kinds is whole."""
+        with closing(self.place.store.reader()) as reader:
+            check_whole(reader)
+            yield reader
+
     def status(self) -> Status:
         """Return how the loop stands."""
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             state = recover(reader, self.place.checkpoints)
             if state is None:
                 raise NotFound("the log is empty: the loop was never created")
@@ -74,7 +82,7 @@ class LoopView:
             ReplayMismatch: It does not rebuild to what was recorded.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             return model_as_of(
                 reader,
                 self._learner,
@@ -115,13 +123,14 @@ class LoopView:
     def _log(self, wanted: Excerpt, since: int | None, until: int | None) -> Iterator[Entry]:
         if since is not None or until is not None:
             wanted = within(self.place, wanted, since, until)
+        check_readable(self.place, wanted)
         with closing(self.place.store.reader()) as reader:
             for record in reader.records(*wanted):
                 yield entry(record)
 
     def models(self) -> list[ModelVersion]:
         """Return every model version that the loop ever had, without their bytes."""
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             return lineage(reader, self.place.checkpoints)
 
     def as_of(self, *, time: Moment | None = None, seq: int | None = None) -> AsOf:
@@ -131,7 +140,7 @@ class LoopView:
             NotFound: The loop did not exist then.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             return as_of(reader, _seq(reader, time, seq))
 
     def rank_as_of(
@@ -157,7 +166,7 @@ class LoopView:
             NotFound: The loop did not exist then.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             state = state_at(reader, _seq(reader, time, seq))
             command = json_command(state.settings.limits, EventIds(SimulatedClock(state.at)), request)
             answer = rank_as_of(reader, self._learner, self.place.checkpoints, state, command, progress)
@@ -176,7 +185,7 @@ class LoopView:
             NotFound: No decision has this id.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             return why(reader, self._learner, self.place.checkpoints, event_id, progress)
 
     def diff(self, first: int | Moment, second: int | Moment, progress: Progress | None = None) -> Difference:
@@ -192,7 +201,7 @@ class LoopView:
             Conflict: One of them decides several slots.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             one, other = _side(reader, "first", first), _side(reader, "second", second)
             return difference(reader, self._learner, self.place.checkpoints, one, other, progress)
 
@@ -211,7 +220,7 @@ class LoopView:
             Conflict: The loop decides several slots.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             state = state_at(reader, reader.head().seq)
             command = json_command(state.settings.limits, EventIds(SimulatedClock(state.at)), request)
             actions = tuple(name for name in command.actions if name not in command.excluded)

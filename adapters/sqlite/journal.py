@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import astuple
 
+from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import check_unchanged, migrate
@@ -47,21 +48,18 @@ class SqliteJournal(SqliteReader):
         self._lock = WriterLock(path.with_name("writer.lock"))
         try:
             super().__init__(connect_writer(path))
-        except sqlite3.DatabaseError as error:
+        except BaseException as error:
             self._lock.release()
-            raise LogDamaged(f"the log's database cannot be opened: {error}") from error
-        except BaseException:
-            self._lock.release()
-            raise
+            raise queries.refused(error) from error
         self._since_checkpoint = 0
         try:
             migrate(self._connection)
             check_unchanged(self._connection)
             self._epoch = self._take_over()
             check_end(self.head(), self.committed())
-        except BaseException:
+        except BaseException as error:
             self.close()
-            raise
+            raise queries.refused(error) from error
 
     def append(self, records: Sequence[Record]) -> None:
         """Make the records durable, all or none.
