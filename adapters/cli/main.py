@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from loopledger.errors import LoopledgerError
+from loopledger.errors import LogDamaged, LoopledgerError
 
 _COMMANDS = {
     "as-of": "as_of",
@@ -58,7 +58,10 @@ class Commands(click.Group):
         except (LoopledgerError, OSError, sqlite3.Error) as error:
             if getattr(error, "errno", None) == errno.EPIPE:
                 raise  # whoever reads has seen enough; click ends quietly
-            click.secho(f"loopledger: {error}", fg="red", err=True)
+            more = (
+                "; `loopledger verify` names all that does not hold" if isinstance(error, LogDamaged) else ""
+            )
+            click.secho(f"loopledger: {error}{more}", fg="red", err=True)
             ctx.exit(FAILED)
 
 

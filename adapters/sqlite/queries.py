@@ -132,12 +132,12 @@ def meaning(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
     """Return what an error of a question means: damage, or just what it says."""
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DAMAGE:
         return error
-    return LogDamaged(f"the log's database cannot be read: {error}")
+    return LogDamaged(f"the log's database cannot be read: {error}; put back a copy of log.db that holds")
 
 
 def refused(error: BaseException) -> BaseException:
     """Return what an error at opening a log means to somebody who knows nothing of SQLite."""
-    if not isinstance(error, sqlite3.DatabaseError):
+    if not isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError):
         return error
     found = meaning(error)
     if isinstance(found, LogDamaged):

@@ -24,7 +24,10 @@ def open_reader(path: Path) -> "SqliteReader":
         LogDamaged: It is no log that this release can read.
 
     """
-    connection = connect_reader(path)
+    try:
+        connection = connect_reader(path)
+    except BaseException as error:
+        raise queries.refused(error) from error
     try:
         steps = check_schema(connection, migrations())
     except BaseException as error:

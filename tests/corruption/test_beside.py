@@ -53,7 +53,7 @@ def test_a_bit_of_the_write_ahead_log_is_flipped(ward, data):
 @pytest.mark.slow
 def test_many_bits_of_the_write_ahead_log_are_flipped(ward, data):
     chance = random.Random(7)
-    for at in places(data, chance, 8):
+    for at in places(data, chance, 3):
         check_begins_alike(ward, flip(WAL, at, 1 << chance.randrange(8)), at)
 
 
@@ -133,7 +133,7 @@ def test_what_is_only_a_cache_may_be_anything(ward, name, how):
 def test_every_byte_of_the_kept_state(ward, data):
     size = (data / "closed" / "news" / "state.json").stat().st_size
     chance = random.Random(10)
-    for at in range(0, size, 8):
+    for at in range(0, size, 23):
         assert ward.ask("closed", flip("state.json", at, 1 << chance.randrange(8))) == [], at
 
 
