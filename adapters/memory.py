@@ -49,6 +49,11 @@ class MemoryReader:
         head = self.head()
         return Head(head.seq, 0, head.digest)
 
+    def end(self, seq: int) -> Head | None:
+        """Return the end of the log as it was after an event."""
+        record = self.record(seq)
+        return head_of(record) if record else None
+
     def record(self, seq: int) -> Record | None:
         """Return the event at a place in the log."""
         return self._store.records[seq - 1] if 0 < seq <= len(self._store.records) else None

@@ -49,8 +49,17 @@ class Reader(Protocol):
         """Return the end of the log as the writer last committed it; `at` is not kept there."""
         ...
 
+    def end(self, seq: int) -> Head | None:
+        """Return the end of the log as it was after an event, taken as it is stored."""
+        ...
+
     def record(self, seq: int) -> Record | None:
-        """Return the event at a place in the log."""
+        """Return the event at a place in the log.
+
+        Raises:
+            LogDamaged: It does not follow the one before it. All that return events raise this.
+
+        """
         ...
 
     def records(

@@ -8,16 +8,19 @@ from all others, so that segments can be checked side by side.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
+from msgspec.structs import replace
+
 from loopledger.anchor import Anchor, missing
-from loopledger.chain import Head, check, head_of
+from loopledger.chain import Head, check
 from loopledger.checkpoints import Checkpoints, kept_state, lost, saved
 from loopledger.draw import uniform_hash
 from loopledger.errors import LogDamaged, LoopledgerError, NotFound, ReplayMismatch
-from loopledger.events import DECISIONS, ModelImported, decode
+from loopledger.events import CONTROL, DECISIONS, ModelImported, decode
 from loopledger.journal import Reader
 from loopledger.learner import Learner, Scorer, opened
 from loopledger.recompute import REPORT_EVERY, Advance, recompute
 from loopledger.replay import Version, rebuild, state_at, version_event
+from loopledger.state import replay
 from loopledger.terms import Terms
 from loopledger.training import fold, step_of
 from loopledger.verification import Findings, Problem, Segment, Verification, segments
@@ -159,10 +162,11 @@ def _cached(reader: Reader, checkpoints: Checkpoints) -> Iterator[Problem]:
 
 
 def _halfway(reader: Reader, since: int) -> tuple[Head, Terms]:
-    before = reader.record(since - 1)
-    if before is None:
+    before = reader.end(since - 1)
+    state = replay(reader.records(last=since - 1, kinds=CONTROL))
+    if before is None or state is None:
         raise LogDamaged(f"event {since - 1} is missing", since - 1)
-    return head_of(before), Terms(state_at(reader, since - 1))
+    return before, Terms(replace(state, seq=before.seq, at=before.at, digest=before.digest))
 
 
 def check_segment(

@@ -1,6 +1,6 @@
 """Looking at a loop without writing to it; it may be open elsewhere meanwhile."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 
@@ -47,7 +47,7 @@ class LoopView:
         self._learner = learner
 
     @contextmanager
-    def _reading(self) -> Iterator[Reader]:
+    def _reading(self) -> Generator[Reader]:
         """Open the log, once it is clear that nothing was cut off and that its index of kinds is whole."""
         with closing(self.place.store.reader()) as reader:
             check_whole(reader)

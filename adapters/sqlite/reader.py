@@ -62,6 +62,11 @@ class SqliteReader:
             raise LogDamaged("the log has lost its record of how far it goes")
         return Head(row[0], 0, row[1])
 
+    def end(self, seq: int) -> Head | None:
+        """Return the end of the log as it was after an event, taken as it is stored."""
+        row = self._one(queries.END, (seq,))
+        return Head(*row) if row else None
+
     def record(self, seq: int) -> Record | None:
         """Return the event at a place in the log."""
         row = self._one(queries.RECORD, (seq,))

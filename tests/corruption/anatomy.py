@@ -60,14 +60,12 @@ class Anatomy:
 
     def _varint(self, at):
         value = 0
-        for count in range(1, 10):
-            byte = self.content[at + count - 1]
-            if count == 9:
-                return value << 8 | byte, at + 9
+        for place in range(at, at + 8):
+            byte = self.content[place]
             value = value << 7 | byte & 0x7F
             if byte < 0x80:
-                break
-        return value, at + count
+                return value, place + 1
+        return value << 8 | self.content[at + 8], at + 9
 
     def _page(self, tree, page):
         base = (page - 1) * self.size
