@@ -69,7 +69,7 @@ def test_commands_on_damaged_loops(run, place, data):
     there = regions(path)
     chance = random.Random(11)
     before = outcomes(run, LOOKING)
-    for region in chance.sample(sorted(name for name in there if not name.startswith("by_")), 12):
+    for region in chance.sample(sorted(name for name in there if not name.startswith("by_")), 8):
         start, end = chance.choice(there[region])
         at = chance.randrange(start, end)
         shutil.copy(path, place / "news" / "log.db")
