@@ -51,6 +51,11 @@ class MemoryReader:
         head = self.head()
         return Head(head.seq, 0, head.digest)
 
+    def end(self, seq: int) -> Head | None:
+        """Return the end of the log as it was after an event."""
+        record = self.record(seq)
+        return head_of(record) if record else None
+
     def record(self, seq: int) -> Record | None:
         """Return the event at a place in the log."""
         return self._store.records[seq - 1] if 0 < seq <= len(self._store.records) else None
@@ -114,6 +119,10 @@ class MemoryReader:
         for record in self._store.records[after:]:
             counts[record.kind] = counts.get(record.kind, 0) + 1
         return counts
+
+    def unindexed(self, first: int, last: int) -> int | None:  # noqa: ARG002 - the protocol's
+        """Return the first event that an index does not know: there is none."""
+        return None
 
     def faults(self, *, deep: bool) -> list[str]:  # noqa: ARG002 - the protocol's
         """Return what is wrong with the store itself: nothing can be."""

@@ -33,6 +33,7 @@ from loopledger.errors import (
     Overloaded,
     ReplayMismatch,
 )
+from loopledger.health import Diagnosis, Finding
 from loopledger.policy import LearningPolicy
 from loopledger.reports import Entry, Model, Status
 from loopledger.request import Action, Slot
@@ -58,7 +59,9 @@ __all__ = [
     "Clock",
     "Conflict",
     "Decision",
+    "Diagnosis",
     "Entry",
+    "Finding",
     "Findings",
     "InvalidRequest",
     "LearnerFailed",

@@ -7,6 +7,7 @@ bytes. The body enters as its hash only, so that a body can be erased and the ch
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
@@ -94,12 +95,54 @@ def check(records: Iterable[Record], head: Head) -> Iterator[Record]:
             raise LogDamaged(f"event {head.seq + 1} is missing: event {record.seq} follows", head.seq + 1)
         if record.at < head.at:
             raise LogDamaged(f"event {record.seq} is dated before the one it follows", record.seq)
-        hashed = record.body_sha256 or body_hash(record.body)
-        header = record.seq, record.at, record.kind, record.event_id
-        if record.digest != _digest(head.digest, *header, hashed):
-            raise LogDamaged(f"event {record.seq} ({record.kind}) is not what was recorded", record.seq)
-        yield record
+        yield follow(record, head.digest)
         head = head_of(record)
+
+
+def follow(record: Record, previous: Any) -> Record:
+    """Return a record that follows the event with a digest.
+
+    Args:
+        record: The record, as it was stored: its fields may be anything.
+        previous: The digest of the event before it; none if there is no such event.
+
+    Raises:
+        LogDamaged: The record was changed or moved, or the event before it was, or is missing.
+
+    """
+    if previous is None:
+        raise LogDamaged(
+            f"event {record.seq - 1} is missing: event {record.seq} follows", max(record.seq - 1, 1)
+        )
+    header = (record.seq, record.at, record.kind, record.event_id)
+    # They may be anything where a database was damaged.
+    stored: Any = record.body_sha256 if record.erased else record.body
+    whole = isinstance(previous, bytes) and isinstance(stored, bytes)
+    if not whole or record.digest != _digest(
+        previous, *header, stored if record.erased else body_hash(stored)
+    ):
+        raise LogDamaged(f"event {record.seq} ({record.kind}) is not what was recorded", record.seq)
+    return record
+
+
+def check_end(head: Head, committed: Head) -> None:
+    """Refuse a log that does not end where its writer left it.
+
+    Args:
+        head: The end of the log as its events have it.
+        committed: The same as the writer noted it.
+
+    Raises:
+        LogDamaged: Names the event at which they part.
+
+    """
+    if head.seq < committed.seq:
+        raise LogDamaged(
+            f"the log was cut off: it ends with event {head.seq}, and {committed.seq} were committed",
+            head.seq + 1,
+        )
+    if (head.seq, head.digest) != (committed.seq, committed.digest):
+        raise LogDamaged(f"event {head.seq} is not the last that was committed", head.seq)
 
 
 def _digest(previous: bytes, seq: int, at: int, kind: str, event_id: str | None, hashed: bytes) -> bytes:

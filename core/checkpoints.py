@@ -8,10 +8,12 @@ from typing import Protocol
 
 import msgspec
 
+from loopledger.chain import Head
 from loopledger.errors import LogDamaged
 from loopledger.events import CONTROL
 from loopledger.journal import Reader
 from loopledger.state import State, replay
+from loopledger.whole import committed_end
 
 
 class Models(Protocol):
@@ -70,10 +72,12 @@ def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
     It starts from the saved state if that belongs to this log, and reads only the events since
     then that change more than the end of the log.
     """
+    head = committed_end(reader)
     state = saved(reader, checkpoints)
+    if state is None:
+        reader.counts()  # nothing but the index of kinds says what the log adds up to: it must be whole
     after = state.seq if state else 0
     state = replay(reader.records(first=after + 1, kinds=CONTROL), state)
-    head = reader.head()
     if state is None:
         if head.seq:
             raise LogDamaged("the log does not begin with LoopCreated", 1)
@@ -81,8 +85,25 @@ def recover(reader: Reader, checkpoints: Checkpoints) -> State | None:
     return msgspec.structs.replace(state, seq=head.seq, at=head.at, digest=head.digest)
 
 
+def lost(kept: State | None, head: Head) -> str | None:
+    """Return what the state that is kept beside a log says of its end: whether it once went further."""
+    if kept is None or kept.seq <= head.seq:
+        return None
+    return (
+        f"the log was cut off: it ends with event {head.seq}, and the state that is kept beside it knows "
+        f"event {kept.seq}; put back the newest log.db, or delete state.json if an older one is wanted"
+    )
+
+
 def saved(reader: Reader, checkpoints: Checkpoints) -> State | None:
     """Return the state that is kept, if it can be read and belongs to this log."""
+    state = kept_state(checkpoints)
+    record = reader.record(state.seq) if state else None
+    return state if state and record is not None and record.digest == state.digest else None
+
+
+def kept_state(checkpoints: Checkpoints) -> State | None:
+    """Return the state that is kept, if it can be read, whatever log it belongs to."""
     found = checkpoints.load_state()
     if found is None:
         return None
@@ -90,8 +111,6 @@ def saved(reader: Reader, checkpoints: Checkpoints) -> State | None:
         kept = _kept.decode(found)
         if kept.shape != _SHAPE or sha256(kept.state).hexdigest() != kept.sha256:
             return None
-        state = _decoder.decode(kept.state)
+        return _decoder.decode(kept.state)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    record = reader.record(state.seq)
-    return state if record is not None and record.digest == state.digest else None

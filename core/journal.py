@@ -49,8 +49,17 @@ class Reader(Protocol):
         """Return the end of the log as the writer last committed it; `at` is not kept there."""
         ...
 
+    def end(self, seq: int) -> Head | None:
+        """Return the end of the log as it was after an event, taken as it is stored."""
+        ...
+
     def record(self, seq: int) -> Record | None:
-        """Return the event at a place in the log."""
+        """Return the event at a place in the log.
+
+        Raises:
+            LogDamaged: It does not follow the one before it. All that return events raise this.
+
+        """
         ...
 
     def records(
@@ -92,6 +101,10 @@ class Reader(Protocol):
 
     def counts(self, after: int = 0) -> dict[str, int]:
         """Return how many events of each kind come after a seq."""
+        ...
+
+    def unindexed(self, first: int, last: int) -> int | None:
+        """Return the first event between two seqs that could not be found by its kind or its event id."""
         ...
 
     def faults(self, *, deep: bool) -> list[str]:

@@ -14,7 +14,7 @@ from loopledger.loop import Prepared
 from loopledger.replay import rebuild, version_event
 from loopledger.request import whole_number
 from loopledger.state import State
-from loopledger.training import Progress, Step, fold
+from loopledger.training import Progress, Step, check_material, fold
 
 _ATTEMPTS = 3
 
@@ -115,6 +115,7 @@ class Trainer:
     def _carry_out(self, step: Step, progress: Progress | None) -> None:
         reader = self._store.reader()
         try:
+            check_material(reader, step)
             parent = rebuild(reader, self._learner, step.parent, self._checkpoints) if step.parent else None
             folded = fold(step, parent, reader, self._learner, progress)
         finally:

@@ -8,17 +8,20 @@ from all others, so that segments can be checked side by side.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
+from msgspec.structs import replace
+
 from loopledger.anchor import Anchor, missing
-from loopledger.chain import Head, check, head_of
-from loopledger.checkpoints import Checkpoints, saved
+from loopledger.chain import Head, check
+from loopledger.checkpoints import Checkpoints, kept_state, lost, saved
 from loopledger.draw import uniform_hash
 from loopledger.erasing import Remains
 from loopledger.errors import LogDamaged, LoopledgerError, NotFound, ReplayMismatch
-from loopledger.events import DECISIONS, ModelImported, decode
+from loopledger.events import CONTROL, DECISIONS, ModelImported, decode
 from loopledger.journal import Reader
 from loopledger.learner import Learner, Scorer, opened
 from loopledger.recompute import REPORT_EVERY, Advance, recompute
 from loopledger.replay import Version, rebuild, state_at, version_event
+from loopledger.state import replay
 from loopledger.terms import Terms
 from loopledger.training import fold, step_of
 from loopledger.verification import Findings, Problem, Segment, Verification, segments
@@ -71,7 +74,7 @@ def verify(
 
     faults = [Problem(head.seq, fault) for fault in reader.faults(deep=since == 1)]
     findings = Findings(
-        problems=(*problem, *faults, *missing(reader, anchors), *_cached(reader, checkpoints))
+        problems=(*problem, *faults, *_anchored(reader, anchors), *_cached(reader, checkpoints))
     )
     for part in (run or here)(pieces, advance):
         findings = findings.plus(part)
@@ -86,10 +89,9 @@ def verify(
         findings = findings.plus(Findings(problems=(Problem(head.seq, what),)))
     if progress:
         progress(total, total)
-    created = reader.record(1)
-    event = decode(created.body, 1) if created else None
-    loop = getattr(event, "loop_id", "")
-    return Verification(loop, head.seq, head.digest.hex(), learner.engine, findings, since, head.at)
+    return Verification(
+        _loop_id(reader), head.seq, head.digest.hex(), learner.engine, findings, since, head.at
+    )
 
 
 def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) -> tuple[Findings, int]:
@@ -131,9 +133,29 @@ def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) ->
     return Findings(events=checked, erased=erased, problems=tuple(problems)), decisions
 
 
+def _anchored(reader: Reader, anchors: Sequence[Anchor]) -> Iterator[Problem]:
+    try:
+        yield from missing(reader, anchors)
+    except LogDamaged as error:
+        yield Problem(error.seq or 1, str(error))
+
+
+def _loop_id(reader: Reader) -> str:
+    try:
+        created = reader.record(1)
+        return getattr(decode(created.body, 1), "loop_id", "") if created else ""
+    except LogDamaged:  # which is among the problems
+        return ""
+
+
 def _cached(reader: Reader, checkpoints: Checkpoints) -> Iterator[Problem]:
     """Yield what is wrong with the state that is kept beside the log: an opening would believe it."""
     try:
+        known = kept_state(checkpoints)  # first: a writer that is at work only adds to the log
+        head = reader.head()
+        cut = lost(known, head)
+        if cut:
+            yield Problem(head.seq + 1, cut)
         kept = saved(reader, checkpoints)
         if kept is not None and kept != state_at(reader, kept.seq):
             yield Problem(
@@ -144,10 +166,11 @@ def _cached(reader: Reader, checkpoints: Checkpoints) -> Iterator[Problem]:
 
 
 def _halfway(reader: Reader, since: int) -> tuple[Head, Terms]:
-    before = reader.record(since - 1)
-    if before is None:
+    before = reader.end(since - 1)
+    state = replay(reader.records(last=since - 1, kinds=CONTROL))
+    if before is None or state is None:
         raise LogDamaged(f"event {since - 1} is missing", since - 1)
-    return head_of(before), Terms(state_at(reader, since - 1))
+    return before, Terms(replace(state, seq=before.seq, at=before.at, digest=before.digest))
 
 
 def check_segment(

@@ -25,7 +25,8 @@ def live(loop, clock, kind, first):
 
 
 @pytest.mark.parametrize("kind", ["single", "slots"])
-def test_there_and_back(tmp_path, lent, kind):
+@pytest.mark.usefixtures("lent")
+def test_there_and_back(tmp_path, kind):
     clock = loopledger.SimulatedClock(START)
     with loopledger.open(tmp_path / "data", clock=clock, workers=1) as ledger:
         policy = learned.SLOTS_POLICY if kind == "slots" else loopledger.ready_policy("recommended")

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from loopledger.errors import LoopledgerError
+from loopledger.errors import LogDamaged, LoopledgerError
 
 _COMMANDS = {
     "as-of": "as_of",
@@ -18,6 +18,7 @@ _COMMANDS = {
     "create": "create",
     "demo": "demo",
     "diff": "diff",
+    "doctor": "doctor",
     "erase": "erase",
     "export": "export",
     "import": "import_",
@@ -61,7 +62,10 @@ class Commands(click.Group):
         except (LoopledgerError, OSError, sqlite3.Error) as error:
             if getattr(error, "errno", None) == errno.EPIPE:
                 raise  # whoever reads has seen enough; click ends quietly
-            click.secho(f"loopledger: {error}", fg="red", err=True)
+            more = (
+                "; `loopledger verify` names all that does not hold" if isinstance(error, LogDamaged) else ""
+            )
+            click.secho(f"loopledger: {error}{more}", fg="red", err=True)
             ctx.exit(FAILED)
 
 
@@ -83,7 +87,7 @@ def main(ctx: click.Context, data: Path, verbose: int) -> None:
     A loop is a folder in the data folder; its log.db holds every decision and all that came of it.
 
     \b
-    Exit codes: 0 all is well, 1 verify found something, 2 the command is not understood,
+    Exit codes: 0 all is well, 1 verify or doctor found something, 2 the command is not understood,
     3 the command could not be carried out.
     """  # noqa: D301 - click wants the character that a backslash and a b stand for
     ctx.obj = data

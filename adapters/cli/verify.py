@@ -112,3 +112,4 @@ def _print(verification: Verification) -> None:
     click.secho("1 thing does not hold:" if count == 1 else f"{count:,} things do not hold:", fg="red")
     for problem in sorted(findings.problems)[:_SHOWN]:
         click.echo(f"  {problem.what}")
+    click.echo("put back a copy of the log that holds, or keep this one as it is and ask what happened to it")

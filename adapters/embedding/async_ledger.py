@@ -15,6 +15,7 @@ from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.threads import Threads
 from loopledger.clock import Clock
 from loopledger.errors import LoopStopped
+from loopledger.health import Diagnosis
 from loopledger.history import HistoryReport
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
@@ -94,6 +95,10 @@ class AsyncLedger:
     async def loops(self) -> list[str]:
         """Return the names of the loops."""
         return await self._threads.run(self.ledger.loops)
+
+    async def doctor(self, *names: str) -> Diagnosis:
+        """Return what is wrong, or might go wrong, as `Ledger.doctor` does."""
+        return await self._threads.run_long(self.ledger.doctor, *names)
 
     async def close(self) -> None:
         """Carry out what waits, and close every loop."""

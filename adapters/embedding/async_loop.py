@@ -14,7 +14,7 @@ from loopledger.adapters.embedding.building import (
     rank_command,
     rank_slots_command,
 )
-from loopledger.adapters.embedding.excerpt import Excerpt, excerpt, within
+from loopledger.adapters.embedding.excerpt import Excerpt, check_readable, excerpt, within
 from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.moments import Moment, instant
 from loopledger.adapters.embedding.replies import Outbox
@@ -296,6 +296,7 @@ class AsyncLoop:
             for found in self._blocking.log(**wanted._asdict()):
                 yield found
             return
+        await self._threads.run(check_readable, self._blocking.place, wanted)
         async with open_async_reader(folder / "log.db") as reader:
             async for record in reader.records(*wanted):
                 yield entry(record)

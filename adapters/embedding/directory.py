@@ -5,10 +5,11 @@ import re
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from loopledger.adapters.doctor.diagnose import diagnose
 from loopledger.adapters.embedding.chores import Chores
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.place import Place, in_folder, in_memory
@@ -16,6 +17,7 @@ from loopledger.adapters.vw.learner import VwLearner
 from loopledger.clock import Clock
 from loopledger.errors import Conflict, InvalidRequest, LoopledgerError, LoopStopped, NotFound
 from loopledger.events import LoopCreated
+from loopledger.health import Diagnosis
 from loopledger.loop import create
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
@@ -171,6 +173,19 @@ class Directory:
                 session = self._opened(name)
             self._sessions.move_to_end(name)
             return session
+
+    def diagnose(self, names: Sequence[str]) -> Diagnosis:
+        """Return what is wrong, or might go wrong, with this machine and some loops, or all if none is named.
+
+        Raises:
+            NotFound: There is no such loop.
+
+        """
+        for name in names:
+            self.place(name)
+        sessions = list(self._sessions.items())
+        failures = {name: session.last_failure for name, session in sessions if session.last_failure}
+        return diagnose(self._folder, names or self.names(), int(self.clock.now()), failures)
 
     def close(self) -> None:
         """Close every loop and end the learning processes."""

@@ -8,6 +8,7 @@ from loopledger.adapters.place import Place
 from loopledger.errors import InvalidRequest
 from loopledger.events import AnyEvent
 from loopledger.request import ANY_ID, check_id, whole_number
+from loopledger.whole import check_whole
 
 KINDS: tuple[str, ...] = tuple(kind.__name__ for kind in get_args(AnyEvent))
 """Every kind of event."""
@@ -40,6 +41,17 @@ def excerpt(first: object, last: object, kinds: object, event_id: object) -> Exc
     return Excerpt(
         whole_number("first", first), None if last is None else whole_number("last", last), kinds, event_id
     )
+
+
+def check_readable(place: Place, wanted: Excerpt) -> None:
+    """Refuse a log of which something is missing, before an excerpt is read.
+
+    Raises:
+        LogDamaged: Says what is missing.
+
+    """
+    with closing(place.store.reader()) as reader:
+        check_whole(reader, kinds=wanted.kinds is not None)
 
 
 def within(place: Place, wanted: Excerpt, since: int | None, until: int | None) -> Excerpt:

@@ -19,6 +19,7 @@ from loopledger.adapters.signed_model import opened_model
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.clock import Clock
 from loopledger.errors import Conflict, InvalidRequest
+from loopledger.health import Diagnosis
 from loopledger.history import HistoryReport
 from loopledger.policy import LearningPolicy
 from loopledger.request import whole_number
@@ -167,6 +168,20 @@ class Ledger:
     def loops(self) -> list[str]:
         """Return the names of the loops."""
         return self.directory.names()
+
+    def doctor(self, *names: str) -> Diagnosis:
+        """Return what is wrong, or might go wrong, with this machine and some loops, or all if none is named.
+
+        Nothing is changed; a small file is made in the data folder, to time the disk, and removed.
+
+        Args:
+            names: Of the loops.
+
+        Raises:
+            NotFound: There is no such loop.
+
+        """
+        return self.directory.diagnose(names)
 
     def close(self) -> None:
         """Carry out what waits, and close every loop."""

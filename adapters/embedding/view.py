@@ -1,7 +1,7 @@
 """Looking at a loop without writing to it; it may be open elsewhere meanwhile."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -9,7 +9,7 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from loopledger.adapters.embedding.building import EventIds, either_command
-from loopledger.adapters.embedding.excerpt import Excerpt, excerpt, within
+from loopledger.adapters.embedding.excerpt import Excerpt, check_readable, excerpt, within
 from loopledger.adapters.embedding.exporting import Wanted, export
 from loopledger.adapters.embedding.moments import Moment, instant, microseconds
 from loopledger.adapters.place import Place
@@ -32,6 +32,7 @@ from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
 from loopledger.training import Progress
 from loopledger.verification import Verification
 from loopledger.verify import verify
+from loopledger.whole import check_whole
 from loopledger.why import Why, why
 
 
@@ -52,9 +53,16 @@ class LoopView:
         self._learner = learner
         self._clock = clock or SystemClock()
 
+    @contextmanager
+    def _reading(self) -> Generator[Reader]:
+        """Open the log, once it is clear that nothing was cut off and that its index of kinds is whole."""
+        with closing(self.place.store.reader()) as reader:
+            check_whole(reader)
+            yield reader
+
     def status(self) -> Status:
         """Return how the loop stands."""
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             state = recover(reader, self.place.checkpoints)
             if state is None:
                 raise NotFound("the log is empty: the loop was never created")
@@ -81,7 +89,7 @@ class LoopView:
             ReplayMismatch: It does not rebuild to what was recorded.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             return model_as_of(
                 reader,
                 self._learner,
@@ -122,6 +130,7 @@ class LoopView:
     def _log(self, wanted: Excerpt, since: int | None, until: int | None) -> Iterator[Entry]:
         if since is not None or until is not None:
             wanted = within(self.place, wanted, since, until)
+        check_readable(self.place, wanted)
         with closing(self.place.store.reader()) as reader:
             for record in reader.records(*wanted):
                 yield entry(record)
@@ -161,7 +170,7 @@ class LoopView:
 
     def models(self) -> list[ModelVersion]:
         """Return every model version that the loop ever had, without their bytes."""
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             return lineage(reader, self.place.checkpoints)
 
     def as_of(self, *, time: Moment | None = None, seq: int | None = None) -> AsOf:
@@ -171,7 +180,7 @@ class LoopView:
             NotFound: The loop did not exist then.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             return as_of(reader, _seq(reader, time, seq))
 
     def rank_as_of(
@@ -197,7 +206,7 @@ class LoopView:
             NotFound: The loop did not exist then.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             state = state_at(reader, _seq(reader, time, seq))
             command = either_command(state.settings.limits, EventIds(SimulatedClock(state.at)), request)
             return rank_as_of(reader, self._learner, self.place.checkpoints, state, command, progress)
@@ -213,7 +222,7 @@ class LoopView:
             NotFound: No decision has this id.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             return why(reader, self._learner, self.place.checkpoints, event_id, progress)
 
     def diff(self, first: int | Moment, second: int | Moment, progress: Progress | None = None) -> Difference:
@@ -229,7 +238,7 @@ class LoopView:
             Conflict: One of them decides several slots, and the other one does not.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             one, other = _side(reader, "first", first), _side(reader, "second", second)
             return difference(reader, self._learner, self.place.checkpoints, one, other, progress)
 
@@ -255,7 +264,7 @@ class LoopView:
             Conflict: The request has slots and the loop decides one action, or the other way round.
 
         """
-        with closing(self.place.store.reader()) as reader:
+        with self._reading() as reader:
             state = state_at(reader, reader.head().seq)
             command = either_command(state.settings.limits, EventIds(SimulatedClock(state.at)), request)
             return Bisector(

@@ -45,13 +45,13 @@ class AsyncSqliteReader:
             await _advance(stream, heads)
 
     async def __aenter__(self) -> Self:
-        await self._connection
         try:
+            await self._connection
             for pragma in READER_PRAGMAS:
                 await self._connection.execute(f"PRAGMA {pragma}")
-        except BaseException:
+        except BaseException as error:
             await self._connection.close()
-            raise
+            raise queries.refused(error) from error
         return self
 
     async def __aexit__(

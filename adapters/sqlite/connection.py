@@ -64,6 +64,10 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         reader_uri(path), uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
-    for pragma in READER_PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in READER_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection

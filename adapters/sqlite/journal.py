@@ -12,7 +12,7 @@ from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer, wit
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import check_unchanged, migrate
 from loopledger.adapters.sqlite.reader import SqliteReader
-from loopledger.chain import Record, body_hash
+from loopledger.chain import Record, body_hash, check_end
 from loopledger.errors import LogDamaged, LoopInUse
 from loopledger.events import Run
 
@@ -49,22 +49,19 @@ class SqliteJournal(SqliteReader):
         self._lock = WriterLock(path.with_name("writer.lock"))
         try:
             super().__init__(connect_writer(path))
-        except sqlite3.DatabaseError as error:
+        except BaseException as error:
             self._lock.release()
-            raise LogDamaged(f"the log's database cannot be opened: {error}") from error
-        except BaseException:
-            self._lock.release()
-            raise
+            raise queries.refused(error) from error
         self._since_checkpoint = 0
         self._overwrite = False
         try:
             migrate(self._connection)
             check_unchanged(self._connection)
             self._epoch = self._take_over()
-            self._check_end()
-        except BaseException:
+            check_end(self.head(), self.committed())
+        except BaseException as error:
             self.close()
-            raise
+            raise queries.refused(error) from error
 
     def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
         """Make the records durable, all or none, and erase bodies with the same transaction.
@@ -127,16 +124,6 @@ class SqliteJournal(SqliteReader):
             raise LogDamaged("the log has lost its record of how far it goes")
         epoch: int = row[0]
         return epoch
-
-    def _check_end(self) -> None:
-        head, committed = self.head(), self.committed()
-        if head.seq < committed.seq:
-            raise LogDamaged(
-                f"the log was cut off: it ends with event {head.seq}, and {committed.seq} were committed",
-                head.seq + 1,
-            )
-        if (head.seq, head.digest) != (committed.seq, committed.digest):
-            raise LogDamaged(f"event {head.seq} is not the last that was committed", head.seq)
 
     def _checkpoint(self) -> None:
         """Move what was committed from the write-ahead log into the database; it raises what goes wrong.

@@ -2,9 +2,13 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from loopledger.errors import LoopInUse
+
+_TRIES = 10
+_PAUSE = 0.01
 
 
 class WriterLock:
@@ -21,14 +25,12 @@ class WriterLock:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._file, 32, 0).decode(errors="replace").strip()
+        if not _locked(self._file):
+            pid = _pid(self._file)
             os.close(self._file)
             raise LoopInUse(
-                f"{path.parent.name}: another writer has this loop open (process {holder or 'unknown'})"
-            ) from None
+                f"{path.parent.name}: another writer has this loop open (process {pid or 'unknown'})"
+            )
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
@@ -37,3 +39,37 @@ class WriterLock:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def is_held(path: Path) -> tuple[bool, str]:
+    """Tell whether there is a writer, and which process it is; the loop is left alone.
+
+    Asking takes a shared lock for some microseconds. A writer that comes in just then tries again.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False, ""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True, _pid(file)
+    else:
+        return False, ""
+    finally:
+        os.close(file)
+
+
+def _locked(file: int) -> bool:
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+        else:
+            return True
+    return False
+
+
+def _pid(file: int) -> str:
+    return os.pread(file, 32, 0).decode(errors="replace").strip()

@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from loopledger.chain import Record
-from loopledger.errors import LogDamaged
+from loopledger.chain import GENESIS, Record, follow
+from loopledger.errors import LogDamaged, LoopledgerError
 
 PAGE = 512
 """Rows read in one statement: none stays open long enough to hold up a checkpoint."""
@@ -28,11 +28,15 @@ _NO_DAMAGE = {
 ERASED = 1
 """The codec of a body that is gone: what is stored is its SHA-256."""
 
-_COLUMNS = "seq, at, kind, event_id, codec, CAST(body AS BLOB), digest"
+_COLUMNS = """
+    seq, at, kind, event_id, codec, CAST(body AS BLOB), digest,
+    (SELECT digest FROM events AS previous WHERE previous.seq = events.seq - 1)
+"""
 
 RECORD = f"SELECT {_COLUMNS} FROM events WHERE seq = ?"
 TAIL = f"SELECT {_COLUMNS} FROM events ORDER BY seq DESC LIMIT ?"
 HEAD = "SELECT seq, at, digest FROM events ORDER BY seq DESC LIMIT 1"
+END = "SELECT seq, at, digest FROM events WHERE seq = ?"
 COMMITTED = "SELECT seq, digest FROM writer"
 TIME = "SELECT at FROM events WHERE seq = ?"
 SPAN = """
@@ -40,7 +44,20 @@ SPAN = """
         SELECT seq FROM events WHERE kind = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?
     )
 """
-COUNTS = "SELECT kind, count(*) FROM events WHERE seq > ? GROUP BY kind"
+COUNTS = """
+    SELECT kind, count(*), sum(seq), (SELECT max(seq) FROM events), min(seq)
+    FROM events WHERE seq > ? GROUP BY kind
+"""
+# An index that has lost an entry answers as if the event had never been.
+UNINDEXED = """
+    SELECT seq FROM events AS one NOT INDEXED WHERE seq >= ? AND seq <= ? AND (
+        NOT EXISTS (
+            SELECT 1 FROM events INDEXED BY by_kind WHERE kind = one.kind AND seq = one.seq
+        ) OR event_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM events INDEXED BY by_event_id WHERE event_id = one.event_id AND seq = one.seq
+        )
+    ) ORDER BY seq LIMIT 1
+"""
 # The plus keeps SQLite from the index of kinds: a range to learn from is mostly decisions.
 TRACED = f"""
     SELECT seq, at, event_id, codec, CAST(body AS BLOB) FROM events
@@ -61,6 +78,10 @@ ERASABLE = f"""
     AND codec <> {ERASED} ORDER BY seq LIMIT {PAGE}
 """
 ERASE = f"UPDATE events SET codec = {ERASED}, body = ? WHERE seq = ?"
+
+
+REINDEX = "if `loopledger verify` finds nothing else, close the loop and run `sqlite3 log.db REINDEX`"
+"""How to make indexes again from the events."""
 
 
 def page(kind: str | None, event_id: str | None) -> str:
@@ -96,11 +117,18 @@ def decisions(count: int) -> str:
 
 
 def record(row: Sequence[Any]) -> Record:
-    """Return a row of `_COLUMNS` as a record."""
-    seq, at, kind, event_id, codec, stored, digest = row
+    """Return a row of `_COLUMNS` as a record.
+
+    Raises:
+        LogDamaged: It does not follow the event before it: one of the two is not what was recorded.
+
+    """
+    seq, at, kind, event_id, codec, stored, digest, previous = row
     if codec == ERASED:
-        return Record(seq, at, kind, event_id, b"", digest, stored)
-    return Record(seq, at, kind, event_id, body(codec, stored, seq), digest)
+        found = Record(seq, at, kind, event_id, b"", digest, stored)
+    else:
+        found = Record(seq, at, kind, event_id, body(codec, stored, seq), digest)
+    return follow(found, GENESIS if seq == 1 else previous)
 
 
 def body(codec: int, stored: bytes, seq: int) -> bytes:
@@ -119,4 +147,17 @@ def meaning(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
     """Return what an error of a question means: damage, or just what it says."""
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DAMAGE:
         return error
-    return LogDamaged(f"the log's database cannot be read: {error}")
+    return LogDamaged(f"the log's database cannot be read: {error}; put back a copy of log.db that holds")
+
+
+def refused(error: BaseException) -> BaseException:
+    """Return what an error at opening a log means to somebody who knows nothing of SQLite."""
+    if not isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError):
+        return error
+    found = meaning(error)
+    if isinstance(found, LogDamaged):
+        return found
+    return LoopledgerError(
+        f"the log's database cannot be opened: {error}; see whether this user may use its folder, whether "
+        "the disk is full, and what `loopledger doctor` finds"
+    )

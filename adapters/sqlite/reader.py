@@ -11,8 +11,10 @@ from loopledger.adapters.sqlite.connection import connect_reader
 from loopledger.adapters.sqlite.migrations import changed_schema, check_schema, migrations
 from loopledger.chain import Head, Record
 from loopledger.errors import LogDamaged
-from loopledger.events import DecisionKind
+from loopledger.events import CONTROL, DECISIONS, OUTCOMES, DecisionKind
 from loopledger.journal import Outcome, Span, Traced
+
+_KINDS = frozenset((*CONTROL, *DECISIONS, *OUTCOMES))
 
 
 def open_reader(path: Path) -> "SqliteReader":
@@ -22,12 +24,15 @@ def open_reader(path: Path) -> "SqliteReader":
         LogDamaged: It is no log that this release can read.
 
     """
-    connection = connect_reader(path)
+    try:
+        connection = connect_reader(path)
+    except BaseException as error:
+        raise queries.refused(error) from error
     try:
         steps = check_schema(connection, migrations())
-    except BaseException:
+    except BaseException as error:
         connection.close()
-        raise
+        raise queries.refused(error) from error
     if steps == 0:
         connection.close()
         raise LogDamaged("the log was never set up: its creation was interrupted; create the loop again")
@@ -53,9 +58,14 @@ class SqliteReader:
     def committed(self) -> Head:
         """Return the end of the log as the writer last committed it."""
         row = self._one(queries.COMMITTED)
-        if row is None:
+        if row is None or not isinstance(row[0], int) or not isinstance(row[1], bytes):
             raise LogDamaged("the log has lost its record of how far it goes")
         return Head(row[0], 0, row[1])
+
+    def end(self, seq: int) -> Head | None:
+        """Return the end of the log as it was after an event, taken as it is stored."""
+        row = self._one(queries.END, (seq,))
+        return Head(*row) if row else None
 
     def record(self, seq: int) -> Record | None:
         """Return the event at a place in the log."""
@@ -91,9 +101,12 @@ class SqliteReader:
         while low < high:
             middle = (low + high + 1) // 2
             row = self._one(queries.TIME, (middle,))
-            if row is None:
+            if row is None or not isinstance(row[0], int):
                 raise LogDamaged(f"event {middle} is missing", middle)
             low, high = (middle, high) if row[0] <= at else (low, middle - 1)
+        # A time that was changed leads here, to one side of it or the other: both are checked.
+        self.record(low)
+        self.record(low + 1)
         return low
 
     def span(self, kind: DecisionKind, after: int, until: int, most: int) -> Span | None:
@@ -123,8 +136,25 @@ class SqliteReader:
         return {row[3]: queries.record(row) for row in rows}
 
     def counts(self, after: int = 0) -> dict[str, int]:
-        """Return how many events of each kind come after a seq."""
-        return dict(self._all(queries.COUNTS, (after,)))
+        """Return how many events of each kind come after a seq; they are counted in the index of kinds.
+
+        Raises:
+            LogDamaged: The index does not have every event once.
+
+        """
+        rows = self._all(queries.COUNTS, (after,))
+        last = max((row[3] for row in rows), default=after)
+        # The seqs from `after` to the last, each once: so many, and with this sum.
+        expected = last - after, (last * (last + 1) - after * (after + 1)) // 2
+        found = sum(row[1] for row in rows), sum(row[2] for row in rows)
+        if found != expected or not all(self._known(kind, first) for kind, *_, first in rows):
+            raise LogDamaged(f"the index of kinds does not fit the events; {queries.REINDEX}")
+        return {row[0]: row[1] for row in rows}
+
+    def unindexed(self, first: int, last: int) -> int | None:
+        """Return the first event between two seqs that an index does not know."""
+        row = self._one(queries.UNINDEXED, (first, last))
+        return row[0] if row else None
 
     def faults(self, *, deep: bool) -> list[str]:
         """Return what is wrong with the database: rules that were changed, indexes that lie."""
@@ -148,6 +178,13 @@ class SqliteReader:
             if len(rows) < queries.PAGE:
                 return
             after = rows[-1][0]
+
+    def _known(self, kind: object, seq: int) -> bool:
+        """Tell whether a kind that an index names is one that there is, in this release or a newer one."""
+        if kind in _KINDS:
+            return True
+        record = self.record(seq)
+        return record is not None and record.kind == kind
 
     def _one(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
         rows = self._all(query, values)

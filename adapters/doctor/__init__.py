@@ -1,0 +1,1 @@
+"""`doctor`: what is wrong, or might go wrong, with a machine and its loops."""
