@@ -14,7 +14,7 @@ from loopledger.chain import Head, check, head_of
 from loopledger.cooked import learning_line
 from loopledger.errors import LogDamaged
 from loopledger.events import DECISIONS, Decision, ModelTrained, decode
-from loopledger.joining import EARLY, join
+from loopledger.joining import join
 from loopledger.journal import Reader
 from loopledger.learner import Folded, Learner
 from loopledger.policy import LearningPolicy
@@ -129,16 +129,17 @@ def check_material(reader: Reader, step: Step) -> None:
     """
     if step.first is None or step.last is None:
         return
-    begin, end = reader.record(step.first), reader.record(step.last)
-    if begin is None or end is None:
+    end = reader.record(step.last)
+    if end is None:
         raise LogDamaged(f"event {step.last} is missing", step.last)
     decision = decode(end.body, end.seq)
     wait = decision.reward_wait if isinstance(decision, Decision) else 0
-    first, last = reader.last_until(begin.at - EARLY) + 1, reader.last_until(end.at + wait)
-    before = reader.record(first - 1)
-    for _ in check(reader.records(first, last), head_of(before) if before else Head()):
+    # Rewards that came before their decisions were checked with the step before.
+    last = reader.last_until(end.at + wait)
+    before = reader.record(step.first - 1)
+    for _ in check(reader.records(step.first, last), head_of(before) if before else Head()):
         pass
-    lost = reader.unindexed(first, last)
+    lost = reader.unindexed(step.first, last)
     if lost is not None:
         raise LogDamaged(
             f"event {lost} cannot be found by its kind or its event id: an index is damaged", lost
