@@ -74,6 +74,10 @@ class MemoryReader:
             if wanted and (kinds is None or record.kind in kinds):
                 yield record
 
+    def stored(self, first: int, last: int) -> Iterator[Record]:
+        """Yield events as they are stored."""
+        return self.records(first, last)
+
     def tail(self, count: int) -> list[Record]:
         """Return the last events in log order."""
         return self._store.records[-count:]

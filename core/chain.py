@@ -116,11 +116,10 @@ def follow(record: Record, previous: Any) -> Record:
         )
     header = (record.seq, record.at, record.kind, record.event_id)
     # They may be anything where a database was damaged.
-    stored: Any = record.body_sha256 if record.erased else record.body
-    whole = isinstance(previous, bytes) and isinstance(stored, bytes)
-    if not whole or record.digest != _digest(
-        previous, *header, stored if record.erased else body_hash(stored)
-    ):
+    body: Any = record.body
+    hashed: Any = record.body_sha256 or (body_hash(body) if isinstance(body, bytes) else None)
+    whole = isinstance(previous, bytes) and isinstance(hashed, bytes)
+    if not whole or record.digest != _digest(previous, *header, hashed):
         raise LogDamaged(f"event {record.seq} ({record.kind}) is not what was recorded", record.seq)
     return record
 

@@ -4,7 +4,7 @@ Bodies are JSON. A field, once released, keeps its name and meaning for ever; ne
 default, so that every old log stays readable.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -314,6 +314,9 @@ AnyEvent = (
     | HistoryImported
 )
 DecisionKind = Literal["Ranked", "SlotsRanked"]
+
+KINDS: tuple[str, ...] = tuple(kind.__name__ for kind in get_args(AnyEvent))
+"""Every kind of event."""
 
 DECISIONS: tuple[DecisionKind, DecisionKind] = ("Ranked", "SlotsRanked")
 OUTCOMES = ("Rewarded", "Activated")

@@ -72,6 +72,10 @@ class Reader(Protocol):
         """Yield events in log order, a few at a time, of some kinds or of one event id only."""
         ...
 
+    def stored(self, first: int, last: int) -> Iterator[Record]:
+        """Yield events as they are stored, for those who check the chain themselves."""
+        ...
+
     def tail(self, count: int) -> list[Record]:
         """Return the last events in log order, at most so many."""
         ...

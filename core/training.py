@@ -13,7 +13,7 @@ import msgspec
 from loopledger.cooked import learning_line
 from loopledger.errors import LogDamaged
 from loopledger.events import DECISIONS, Decision, ModelTrained, RelearningBegun, decode
-from loopledger.joining import EARLY, join
+from loopledger.joining import join
 from loopledger.journal import Reader
 from loopledger.learner import Folded, Learner
 from loopledger.policy import LearningPolicy
@@ -152,20 +152,17 @@ def check_material(reader: Reader, step: Step) -> None:
     """
     if step.first is None or step.last is None:
         return
-    begin, end = reader.record(step.first), reader.record(step.last)
-    if begin is None or end is None:
+    end = reader.record(step.last)
+    if end is None:
         raise LogDamaged(f"event {step.last} is missing", step.last)
     decision = None if end.erased else decode(end.body, end.seq)
-    first = reader.last_until(begin.at - EARLY) + 1
-    # How long rewards could come for a decision that is erased, nobody knows any more.
-    last = (
-        reader.last_until(end.at + decision.reward_wait)
-        if isinstance(decision, Decision)
-        else reader.head().seq
-    )
-    for _ in reader.records(first, last):
+    last = reader.head().seq  # how long rewards could come for a decision that is erased, nobody knows
+    if isinstance(decision, Decision):
+        last = reader.last_until(end.at + decision.reward_wait)
+    # Rewards that came before their decisions were checked with the step before.
+    for _ in reader.records(step.first, last):
         pass  # reading is checking
-    lost = reader.unindexed(first, last)
+    lost = reader.unindexed(step.first, last)
     if lost is not None:
         raise LogDamaged(
             f"event {lost} cannot be found by its kind or its event id: an index is damaged", lost

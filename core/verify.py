@@ -108,7 +108,7 @@ def check_chain(reader: Reader, head: Head, advance: Advance, since: int = 1) ->
             seen, terms = _halfway(reader, since)
         else:
             terms = Terms()
-        for record in check(reader.records(since, head.seq), seen):
+        for record in check(reader.stored(since, head.seq), seen):
             erased += record.erased
             problems.extend(Problem(record.seq, what) for what in terms.breaches(record, reader))
             seen = Head(record.seq, record.at, record.digest)

@@ -11,8 +11,8 @@ import msgspec
 
 from loopledger.adapters.cli.folder import views
 from loopledger.adapters.cli.output import as_json
-from loopledger.adapters.embedding.excerpt import KINDS
 from loopledger.adapters.embedding.moments import text
+from loopledger.events import KINDS
 from loopledger.reports import Entry
 
 _PAUSE = 0.5

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable
 from contextlib import closing
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from loopledger.adapters.place import Place
 from loopledger.errors import InvalidRequest
-from loopledger.events import AnyEvent
+from loopledger.events import KINDS
 from loopledger.request import ANY_ID, check_id, whole_number
 from loopledger.whole import check_whole
-
-KINDS: tuple[str, ...] = tuple(kind.__name__ for kind in get_args(AnyEvent))
-"""Every kind of event."""
 
 
 class Excerpt(NamedTuple):

@@ -28,11 +28,13 @@ _NO_DAMAGE = {
 ERASED = 1
 """The codec of a body that is gone: what is stored is its SHA-256."""
 
-_COLUMNS = """
-    seq, at, kind, event_id, codec, CAST(body AS BLOB), digest,
+_STORED = "seq, at, kind, event_id, codec, CAST(body AS BLOB), digest"
+_COLUMNS = f"""
+    {_STORED},
     (SELECT digest FROM events AS previous WHERE previous.seq = events.seq - 1)
 """
 
+STORED = f"SELECT {_STORED} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {PAGE}"
 RECORD = f"SELECT {_COLUMNS} FROM events WHERE seq = ?"
 TAIL = f"SELECT {_COLUMNS} FROM events ORDER BY seq DESC LIMIT ?"
 HEAD = "SELECT seq, at, digest FROM events ORDER BY seq DESC LIMIT 1"
@@ -123,12 +125,21 @@ def record(row: Sequence[Any]) -> Record:
         LogDamaged: It does not follow the event before it: one of the two is not what was recorded.
 
     """
-    seq, at, kind, event_id, codec, stored, digest, previous = row
+    found = as_stored(row[:-1])
+    return follow(found, GENESIS if found.seq == 1 else row[-1])
+
+
+def as_stored(row: Sequence[Any]) -> Record:
+    """Return a row of `_STORED` as a record; whether it is what was recorded is not checked.
+
+    Raises:
+        LogDamaged: Its body is stored in a way that this release does not know.
+
+    """
+    seq, at, kind, event_id, codec, stored, digest = row
     if codec == ERASED:
-        found = Record(seq, at, kind, event_id, b"", digest, stored)
-    else:
-        found = Record(seq, at, kind, event_id, body(codec, stored, seq), digest)
-    return follow(found, GENESIS if seq == 1 else previous)
+        return Record(seq, at, kind, event_id, b"", digest, stored)
+    return Record(seq, at, kind, event_id, body(codec, stored, seq), digest)
 
 
 def body(codec: int, stored: bytes, seq: int) -> bytes:

@@ -11,10 +11,10 @@ from loopledger.adapters.sqlite.connection import connect_reader
 from loopledger.adapters.sqlite.migrations import changed_schema, check_schema, migrations
 from loopledger.chain import Head, Record
 from loopledger.errors import LogDamaged
-from loopledger.events import CONTROL, DECISIONS, OUTCOMES, DecisionKind
+from loopledger.events import KINDS, DecisionKind
 from loopledger.journal import Outcome, Span, Traced
 
-_KINDS = frozenset((*CONTROL, *DECISIONS, *OUTCOMES))
+_KINDS = frozenset(KINDS)
 
 
 def open_reader(path: Path) -> "SqliteReader":
@@ -85,6 +85,14 @@ class SqliteReader:
             return self._pages(after, until, None, event_id)
         streams = [self._pages(after, until, kind, event_id) for kind in kinds]
         return heapq.merge(*streams, key=lambda record: record.seq)
+
+    def stored(self, first: int, last: int) -> Iterator[Record]:
+        """Yield events as they are stored; whether they are what was recorded is not checked."""
+        after, until = queries.bounds(first, last)
+        while rows := self._all(queries.STORED, (after, until)):
+            for row in rows:
+                yield queries.as_stored(row)
+            after = rows[-1][0]
 
     def tail(self, count: int) -> list[Record]:
         """Return the last events in log order."""
