@@ -74,9 +74,9 @@ class MemoryReader:
             if wanted and (kinds is None or record.kind in kinds):
                 yield record
 
-    def stored(self, first: int, last: int) -> Iterator[Record]:
+    def stored(self, first: int, last: int, kinds: Sequence[str] | None = None) -> Iterator[Record]:
         """Yield events as they are stored."""
-        return self.records(first, last)
+        return self.records(first, last, kinds)
 
     def tail(self, count: int) -> list[Record]:
         """Return the last events in log order."""

@@ -3,18 +3,21 @@
 import io
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from history import write
-from measure import Ratios, Row, resident, seconds
+from measure import Ratios, Row, processor, resident, seconds
 from native import native_seconds, ready_file, versions_of
 
 from loopledger.adapters.embedding.view import LoopView
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.vw.learner import VwLearner
+from loopledger.events import decode_apart
 from loopledger.training import fold, step_of
 
 _DECISIONS = 500_000
@@ -31,7 +34,7 @@ def auditing(folder: Path, rounds: int) -> Iterator[Row]:
         events = view.status().events
         with closing(learner):
             yield from _answers(view, learner, events, rounds)
-            yield _verifying(view, Path(data), events, rounds)
+            yield from _verifying(view, learner, Path(data), events, rounds)
             yield from _reading(view, Path(data), events, rounds)
 
 
@@ -65,21 +68,38 @@ def _answers(view: LoopView, learner: VwLearner, events: int, rounds: int) -> It
     yield asking.row("why", f"learning {_INTERVAL:,} decisions", where, at_most=1.0, **learned)
 
 
-def _verifying(view: LoopView, data: Path, events: int, rounds: int) -> Row:
-    """Compare checking the chain, every version and every decision with learning alone."""
-    ratios = Ratios()
+def _verifying(view: LoopView, learner: VwLearner, data: Path, events: int, rounds: int) -> Iterator[Row]:
+    """Compare checking the chain, every version and every decision with what the engine alone needs.
+
+    Compared are seconds of processor time, so that it is a ratio for each core; how many cores were
+    at work stands beside it.
+    """
+    learning, both = Ratios(), Ratios()
     with closing(view.place.store.reader()) as reader:
         arguments = ready_file(reader, data / "ready.json")
+        _, first = next(versions_of(reader))
+        some = islice(reader.records(kinds=["Ranked"]), 50_000)
+        contexts = [decode_apart(one.body, one.seq)[1] for one in some]
+    decisions = view.status().counts["Ranked"]
+    scorer = learner.scorer(first.policy, view.model(1).data)
+
+    def predict() -> None:
+        for context in contexts:
+            scorer.score(context)
+
     for _ in range(rounds):
-        native = native_seconds(data / "native.vw", arguments)
-        ours = seconds(lambda: _verified(view))
-        ratios.add(native / ours, seconds=ours, native_seconds=native, events_per_second=events / ours)
-    return ratios.row(
-        "verify: chain, every version, every decision",
-        "native driver learning the examples, ready file",
-        f"{events:,} events, {os.cpu_count()} cores",
-        at_least=0.5,
-    )
+        native = processor(lambda: native_seconds(data / "native.vw", arguments))
+        predicting = processor(predict) * decisions / len(contexts)
+        begun = time.perf_counter()
+        ours = processor(lambda: _verified(view))
+        wall = time.perf_counter() - begun
+        figures = {"seconds": wall, "events_per_second": events / wall, "cores_at_work": ours / wall}
+        learning.add(native / ours, **figures)
+        both.add((native + predicting) / ours, **figures)
+    scorer.close()
+    what, where = "verify: chain, every version, every decision", f"{events:,} events, {os.cpu_count()} cores"
+    yield learning.row(what, "native driver learning a ready file, per core", where, at_least=0.5)
+    yield both.row(what, "the same, and predicting every context, per core", where, at_least=0.5)
 
 
 def _verified(view: LoopView) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from loopledger.chain import Head, Record, head_of, seal
-from loopledger.draw import uniform
+from loopledger.draw import number_for
 from loopledger.events import DECISIONS
 from loopledger.facts import Decided
 from loopledger.journal import Reader
@@ -56,7 +56,7 @@ class Batch:
 
     def number_for(self, event_id: str) -> float:
         """Return the uniform number that decides a draw."""
-        return uniform(self._hash_id(event_id) + self._loop_seed)
+        return number_for(self._hash_id, self._loop_seed, event_id)
 
     def decision(self, event_id: str) -> Record | None:
         """Return the decision of an event id, committed or in this batch."""

@@ -10,6 +10,7 @@ The draw has a resolution of 2**-23, and ids that hash alike draw alike.
 import struct
 from array import array
 from bisect import bisect_right
+from collections.abc import Callable
 
 _FLOAT32 = struct.Struct("<f")
 _UINT32 = struct.Struct("<I")
@@ -64,6 +65,18 @@ def uniform(seed: int) -> float:
     state = 0xEECE66D5DEECE66D * seed + 2147483647 & _MASK64
     number: float = _FLOAT32.unpack(_UINT32.pack(state >> 25 & 0x7FFFFF | 127 << 23))[0]
     return number - 1.0
+
+
+def number_for(hash_id: Callable[[str], int], loop_seed: int, event_id: str) -> float:
+    """Return the number that decides a decision of one action.
+
+    Args:
+        hash_id: `uniform_hash`, or the same in faster code.
+        loop_seed: The hash of the loop's id.
+        event_id: The decision's id.
+
+    """
+    return uniform(hash_id(event_id) + loop_seed)
 
 
 def sample(probabilities: list[float], number: float) -> tuple[int, list[float]]:

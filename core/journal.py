@@ -72,8 +72,8 @@ class Reader(Protocol):
         """Yield events in log order, a few at a time, of some kinds or of one event id only."""
         ...
 
-    def stored(self, first: int, last: int) -> Iterator[Record]:
-        """Yield events as they are stored, for those who check the chain themselves."""
+    def stored(self, first: int, last: int, kinds: Sequence[str] | None = None) -> Iterator[Record]:
+        """Yield events as they are stored, for verifying, which checks the chain itself."""
         ...
 
     def tail(self, count: int) -> list[Record]:

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from loopledger.chain import Record
-from loopledger.draw import uniform, uniform_hash
 from loopledger.errors import LoopledgerError
-from loopledger.events import DECISIONS, Decision, Ranked, SlotsRanked, decode
+from loopledger.events import DECISIONS, AnyEvent, Decision, Ranked, SlotsRanked, decode
 from loopledger.journal import Reader
 from loopledger.learner import Scorer
 from loopledger.ranking import rank_actions
@@ -23,7 +21,7 @@ def recompute(
     reader: Reader,
     scorer: Scorer | None,
     stretches: Sequence[Served],
-    loop_seed: int,
+    number_for: Callable[[str], float],
     advance: Advance,
     *,
     foreign: bool,
@@ -34,7 +32,7 @@ def recompute(
         reader: Of the log.
         scorer: The model; none where there was no model.
         stretches: Where it answered.
-        loop_seed: The hash of the loop's id.
+        number_for: Gives the uniform number that decides a draw, for an event id.
         advance: Is told of decisions.
         foreign: Whether another engine made the model, so that differences prove nothing.
 
@@ -44,15 +42,16 @@ def recompute(
     elsewhere = 0
     problems: list[Problem] = []
     for stretch in stretches:
-        for record in reader.records(stretch.first, stretch.last, DECISIONS):
+        for record in reader.stored(stretch.first, stretch.last, DECISIONS):
             if record.erased:
                 unlike += 1
                 continue
-            if is_elsewhere(record):
-                elsewhere += 1
-                continue
             try:
-                same = again(record, scorer, loop_seed)
+                decision = decode(record.body, record.seq)
+                if isinstance(decision, Decision) and decision.elsewhere:
+                    elsewhere += 1
+                    continue
+                same = again(decision, record.event_id or "", scorer, number_for)
                 what = f"event {record.seq}: the decision computes to another outcome than was recorded"
             except LoopledgerError as error:
                 same, what = False, f"event {record.seq}: {error}"
@@ -73,26 +72,14 @@ def recompute(
     )
 
 
-_ORIGIN = b'"origin":'
-
-
-def is_elsewhere(record: Record) -> bool:
-    """Tell whether a decision was made elsewhere, so that it cannot be computed again."""
-    if _ORIGIN not in record.body:  # of our own decisions nearly all are told apart by this
-        return False
-    event = decode(record.body, record.seq)
-    return isinstance(event, Decision) and event.elsewhere
-
-
-def again(record: Record, scorer: Scorer | None, loop_seed: int) -> bool:
+def again(event: AnyEvent, event_id: str, scorer: Scorer | None, number_for: Callable[[str], float]) -> bool:
     """Compute a decision again and tell whether it comes out as recorded."""
-    event = decode(record.body, record.seq)
     if isinstance(event, Ranked):
         ranking = rank_actions(
             scorer,
             bytes(event.context),
             len(event.actions) - len(event.excluded),
-            uniform(uniform_hash(record.event_id or "") + loop_seed),
+            number_for(event_id),
             event.minimum_probability,
             event.learning_mode,
         )
@@ -114,7 +101,7 @@ def again(record: Record, scorer: Scorer | None, loop_seed: int) -> bool:
                 )
                 for slot in event.slots
             ],
-            event_id=record.event_id or "",
+            event_id=event_id,
             minimum_probability=event.minimum_probability,
             mode=event.learning_mode,
         )

@@ -3,7 +3,7 @@
 from loopledger.chain import Record
 from loopledger.erasing import Gone
 from loopledger.errors import LogDamaged
-from loopledger.events import Decision, ModelPublished, ModelTrained, decode
+from loopledger.events import CONTROL, Decision, ModelPublished, ModelTrained, decode
 from loopledger.journal import Reader
 from loopledger.state import State, evolve
 
@@ -29,13 +29,13 @@ class Terms:
         """
         found = self._body(record, reader)
         if record.erased and self._state is not None:
-            self._state = evolve(self._state, record)
             return found
         event = decode(record.body, record.seq)
         if event.kind != record.kind:
             raise LogDamaged(f"event {record.seq} is called {record.kind} and holds {event.kind}", record.seq)
         state = self._state
-        self._state = evolve(state, record)
+        if state is None or record.kind in CONTROL:
+            self._state = evolve(state, record)
         if state is None:
             return found
         if isinstance(event, Decision):
@@ -49,11 +49,11 @@ class Terms:
     def _body(self, record: Record, reader: Reader) -> list[str]:
         if self._gone is None or (record.erased and not self._gone.covers(record)):
             self._gone = Gone(reader)  # anew: it may just have been erased
-        if record.erased and not self._gone.covers(record):
+        if self._gone.covers(record) == record.erased:
+            return []
+        if record.erased:
             return [f"event {record.seq} has lost its body, and no event says that it was erased"]
-        if not record.erased and self._gone.covers(record):
-            return [f"event {record.seq} still has its body, which the log says was erased"]
-        return []
+        return [f"event {record.seq} still has its body, which the log says was erased"]
 
 
 def _decision(event: Decision, state: State, record: Record) -> list[str]:

@@ -6,6 +6,7 @@ from all others, so that segments can be checked side by side.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from hashlib import sha256
 
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from loopledger.anchor import Anchor, missing
 from loopledger.chain import Head, check
 from loopledger.checkpoints import Checkpoints, kept_state, lost, saved
-from loopledger.draw import uniform_hash
+from loopledger.draw import number_for, uniform_hash
 from loopledger.erasing import Remains
 from loopledger.errors import LogDamaged, LoopledgerError, NotFound, ReplayMismatch
 from loopledger.events import CONTROL, DECISIONS, ModelImported, decode
@@ -76,10 +77,11 @@ def verify(
     findings = Findings(
         problems=(*problem, *faults, *_anchored(reader, anchors), *_cached(reader, checkpoints))
     )
-    for part in (run or here)(pieces, advance):
-        findings = findings.plus(part)
+    parts = (run or here)(pieces, advance)  # in other processes, if there are any, from now on
     chain, decisions = check_chain(reader, head, advance, since)
     findings = findings.plus(chain)
+    for part in parts:
+        findings = findings.plus(part)
     computed = findings.decisions + findings.other_decisions + findings.unchecked_decisions
     computed += findings.imported_decisions
     if not findings.problems and computed != decisions:
@@ -280,4 +282,5 @@ def _decisions(
         return Findings(problems=(Problem(1, "event 1 is missing"),))
     loop_id = getattr(decode(created.body, 1), "loop_id", "")
     with opened(scorer):
-        return recompute(reader, scorer, stretches, uniform_hash(loop_id), advance, foreign=foreign)
+        numbers = partial(number_for, learner.hash_id, uniform_hash(loop_id))
+        return recompute(reader, scorer, stretches, numbers, advance, foreign=foreign)

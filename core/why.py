@@ -1,12 +1,12 @@
 """Why: one decision's whole life, from the request to the models that learned from it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
-from loopledger.chain import Record
 from loopledger.checkpoints import Models
-from loopledger.draw import uniform, uniform_hash
+from loopledger.draw import number_for, uniform, uniform_hash
 from loopledger.errors import NotFound
 from loopledger.events import ModelTrained, Ranked, Rewarded, SlotRanking, SlotsRanked, decode
 from loopledger.joining import Joined, Label, join
@@ -192,7 +192,7 @@ def why(
         weights = [
             dict(zip(each.actions, one, strict=True)) for each, one in zip(questioned, explained, strict=True)
         ]
-    same = None if decision.elsewhere else _same(record, versions.scorer(asked), then)
+    same = None if decision.elsewhere else _same(decision, event_id, versions.scorer(asked), then)
     if not same and made and made.engine != learner.engine:
         same = None
     drawn = _drawn(decision, event_id, then, weights)
@@ -218,9 +218,11 @@ def why(
     )
 
 
-def _same(record: Record, scorer: Scorer | None, then: State) -> bool:
+def _same(decision: Ranked | SlotsRanked, event_id: str, scorer: Scorer | None, then: State) -> bool:
     with opened(scorer):
-        return again(record, scorer, uniform_hash(then.loop_id))
+        return again(
+            decision, event_id, scorer, partial(number_for, uniform_hash, uniform_hash(then.loop_id))
+        )
 
 
 def _drawn(
@@ -232,7 +234,9 @@ def _drawn(
     online = decision.learning_mode == "Online"
     if isinstance(decision, Ranked):
         offered = decision.offered
-        number = None if decision.elsewhere else uniform(uniform_hash(event_id) + uniform_hash(then.loop_id))
+        number = (
+            None if decision.elsewhere else number_for(uniform_hash, uniform_hash(then.loop_id), event_id)
+        )
         choices = _choices(offered, decision, weights[0])
         shown = decision.chosen if online else offered[0]
         return (_one(None, shown, decision.chosen, number, choices, decision.excluded),)

@@ -34,7 +34,6 @@ _COLUMNS = f"""
     (SELECT digest FROM events AS previous WHERE previous.seq = events.seq - 1)
 """
 
-STORED = f"SELECT {_STORED} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {PAGE}"
 RECORD = f"SELECT {_COLUMNS} FROM events WHERE seq = ?"
 TAIL = f"SELECT {_COLUMNS} FROM events ORDER BY seq DESC LIMIT ?"
 HEAD = "SELECT seq, at, digest FROM events ORDER BY seq DESC LIMIT 1"
@@ -95,6 +94,12 @@ def page(kind: str | None, event_id: str | None) -> str:
         # The plus keeps SQLite from reading a whole kind where an event id has a few events.
         conditions.append("kind = :kind" if event_id is None else "+kind = :kind")
     return f"SELECT {_COLUMNS} FROM events WHERE {' AND '.join(conditions)} ORDER BY seq LIMIT {PAGE}"
+
+
+def stored(kinds: Sequence[str] | None) -> str:
+    """Return the query for the next events, of some kinds only; no index is asked."""
+    marks = "" if kinds is None else f"AND +kind IN ({', '.join('?' * len(kinds))})"
+    return f"SELECT {_STORED} FROM events WHERE seq > ? AND seq <= ? {marks} ORDER BY seq LIMIT {PAGE}"
 
 
 def bounds(first: int, last: int | None) -> tuple[int, int]:

@@ -86,10 +86,11 @@ class SqliteReader:
         streams = [self._pages(after, until, kind, event_id) for kind in kinds]
         return heapq.merge(*streams, key=lambda record: record.seq)
 
-    def stored(self, first: int, last: int) -> Iterator[Record]:
+    def stored(self, first: int, last: int, kinds: Sequence[str] | None = None) -> Iterator[Record]:
         """Yield events as they are stored; whether they are what was recorded is not checked."""
         after, until = queries.bounds(first, last)
-        while rows := self._all(queries.STORED, (after, until)):
+        query = queries.stored(kinds)
+        while rows := self._all(query, (after, until, *(kinds or ()))):
             for row in rows:
                 yield queries.as_stored(row)
             after = rows[-1][0]
