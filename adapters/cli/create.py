@@ -15,7 +15,7 @@ from loopledger.settings import Settings, settings_from
 
 
 @click.command
-@click.argument("name")
+@click.argument("name", metavar="LOOP")
 @click.option("--policy", help="A ready policy's name (see `loopledger policies`) or a policy file.")
 @click.option(
     "--settings",
@@ -26,7 +26,7 @@ from loopledger.settings import Settings, settings_from
 @as_json
 @click.pass_obj
 def command(data: Path, name: str, policy: str | None, settings_file: Path | None, json_: bool) -> None:
-    """Make the loop NAME."""
+    """Make the loop LOOP, and the data folder if there is none."""
     chosen = default_policy() if policy is None else read_policy(policy)
     settings = Settings() if settings_file is None else read_settings(settings_file)
     with Ledger(data) as ledger:
@@ -48,10 +48,14 @@ def read_policy(policy: str) -> LearningPolicy:
         return ready_policy(policy)
     try:
         return policy_from(msgspec.json.decode(Path(policy).read_bytes()))
-    except (OSError, msgspec.DecodeError, RecursionError) as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it has a null byte"
         raise InvalidRequest(
-            "policy", f"must be the name of a ready policy or a policy file in JSON: {error}"
+            "policy",
+            f"is neither a ready policy's name (`loopledger policies` lists them) nor a file to read: {why}",
         ) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequest("policy", f"must be a policy file in JSON: {error}") from None
 
 
 def read_settings(path: Path) -> Settings:

@@ -77,7 +77,7 @@ def command(  # noqa: PLR0913 - one for each thing that can be brought
     no_relearn: bool,
     json_: bool,
 ) -> None:
-    """Bring a learning policy, history and a model from elsewhere into LOOP.
+    """Bring a policy, history and a model into LOOP.
 
     LOOP is made if there is none; history goes only into a new one. Policies, models and logs are
     those of Azure Personalizer: a policy file, an exported model, cooked logs (a line of JSON for

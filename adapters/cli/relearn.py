@@ -47,9 +47,10 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
     with_everything: bool,
     json_: bool,
 ) -> None:
-    """Learn the past of LOOP again, beside the model that answers, and publish what comes of it.
+    """Learn the past of LOOP again, and publish what comes of it.
 
-    What is left out stays in the log, and stays left out in later relearnings.
+    It is learned beside the model that answers. What is left out stays in the log, and stays left
+    out in later relearnings.
     """
     names_in(data, (loop,))
     listed = [line.strip() for line in without_file or ()]
