@@ -47,13 +47,15 @@ def read_policy(policy: str) -> LearningPolicy:
     if policy in ready_policies():
         return ready_policy(policy)
     try:
-        return policy_from(msgspec.json.decode(Path(policy).read_bytes()))
+        content = Path(policy).read_bytes()
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it has a null byte"
+        why = error.strerror if isinstance(error, OSError) else error
         raise InvalidRequest(
             "policy",
             f"is neither a ready policy's name (`loopledger policies` lists them) nor a file to read: {why}",
         ) from None
+    try:
+        return policy_from(msgspec.json.decode(content))
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest("policy", f"must be a policy file in JSON: {error}") from None
 

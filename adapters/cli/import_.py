@@ -14,7 +14,7 @@ from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.embedding.moments import microseconds, text
 from loopledger.adapters.signed_model import Certificate, SignedModel, trusted_model
 from loopledger.adapters.system_clock import SystemClock
-from loopledger.errors import Conflict, InvalidRequest
+from loopledger.errors import Conflict, InvalidRequest, LearnerFailed
 from loopledger.history import HistoryReport
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
@@ -150,7 +150,8 @@ def _into(
     before = loop.status()
     if model is not None:
         share = before.settings.exploration_percentage
-        ledger.directory.learner.probe((policy or before.policy).with_exploration(share), model)
+        with _model_at_fault():
+            ledger.directory.learner.probe((policy or before.policy).with_exploration(share), model)
     if policy is not None:
         loop.change_policy(policy, relearn=relearn)
     return Imported(name, created=False, policy=before.policy)
@@ -168,8 +169,9 @@ def _anew(
 ) -> Imported:
     """Make a loop, with its history if there is any; the model is tried before."""
     if model is not None:
-        policy = policy or ledger.policy_of(model)
-        ledger.directory.learner.probe(policy.with_exploration(settings.exploration_percentage), model)
+        with _model_at_fault():
+            policy = policy or ledger.policy_of(model)
+            ledger.directory.learner.probe(policy.with_exploration(settings.exploration_percentage), model)
     report = None
     if history:
         with progress(f"reading into {name}") as tell:
@@ -179,6 +181,17 @@ def _anew(
     else:
         ledger.create(name, policy=policy, settings=settings)
     return Imported(name, created=True, policy=policy or LearningPolicy("", ""), history=report)
+
+
+@contextmanager
+def _model_at_fault() -> Generator[None]:
+    """Name the model where the engine does not."""
+    try:
+        yield
+    except LearnerFailed as error:
+        raise InvalidRequest(
+            "model", f"must be a VowpalWabbit model, or one that Personalizer exported: {error}"
+        ) from None
 
 
 def _show(imported: Imported, folder: Path) -> None:

@@ -117,13 +117,13 @@ def _gist(body: dict[str, object] | None) -> str:  # noqa: PLR0911 - one for eac
             return f"{chosen_all} (model {version})"
         case {"kind": "Rewarded", "value": value}:
             return f"{value:g}" + (f" for {body['slot']}" if body.get("slot") else "")
-        case {"kind": "ModelTrained", "version": version, "parent": parent, "examples": examples}:
+        case {"kind": "ModelTrained", "version": version, "parent": parent, "examples": int(examples)}:
             return f"version {version} from {parent or 'nothing'}, {counted(examples, 'example')}"
         case {"kind": "ModelPublished" | "ModelImported" | "ModelKept", "version": version}:
             return f"version {version}"
         case {"kind": "RelearningBegun", "policy": {"name": name}, "since": since, "without": list(without)}:
             return f"{name}, from event {since} on, without {counted(len(without), 'decision')}"
-        case {"kind": "Erased", "events": events}:
+        case {"kind": "Erased", "events": int(events)}:
             return counted(events, "event")
         case {"kind": "PolicyChanged" | "LoopCreated", "policy": {"name": name}}:
             return str(name)

@@ -47,7 +47,8 @@ def print_lines(lines: Iterator[str]) -> None:
     height = shutil.get_terminal_size().lines if sys.stdout.isatty() else 0
     first = list(islice(lines, height))
     if height and len(first) == height:
-        click.echo_via_pager(f"{line}\n" for line in chain(first, lines))
+        whole = chain(first, lines)
+        click.echo_via_pager(chain([next(whole)], (f"\n{line}" for line in whole)))  # click ends the last
         return
     for line in chain(first, lines):
         click.echo(line)
