@@ -16,7 +16,11 @@ from loopledger.settings import Settings, settings_from
 
 @click.command
 @click.argument("name", metavar="LOOP")
-@click.option("--policy", help="A ready policy's name (see `loopledger policies`) or a policy file.")
+@click.option(
+    "--policy",
+    metavar="NAME|FILE",
+    help="A ready policy's name (see `loopledger policies`) or a policy file.",
+)
 @click.option(
     "--settings",
     "settings_file",

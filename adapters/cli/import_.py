@@ -9,7 +9,7 @@ import msgspec
 
 from loopledger.adapters.cli.create import read_policy, read_settings
 from loopledger.adapters.cli.folder import NoTimers
-from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
+from loopledger.adapters.cli.output import as_json, counted, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.embedding.moments import microseconds, text
 from loopledger.adapters.signed_model import Certificate, SignedModel, trusted_model
@@ -47,7 +47,7 @@ class Imported(msgspec.Struct):
 
 @click.command
 @click.argument("name", metavar="LOOP")
-@click.option("--policy", help="A learning policy: a file, or a ready policy's name.")
+@click.option("--policy", metavar="NAME|FILE", help="A learning policy: a file, or a ready policy's name.")
 @click.option(
     "--history", type=_File, multiple=True, help="A cooked log; may be given several times, in order."
 )
@@ -211,7 +211,8 @@ def _show(imported: Imported, folder: Path) -> None:
     if imported.history is None or not imported.history.refused:
         return
     report = imported.history
-    click.secho(f"{report.refused:,} lines were left out:", fg="yellow")
+    were = "was" if report.refused == 1 else "were"
+    click.secho(f"{counted(report.refused, 'line')} {were} left out:", fg="yellow")
     for refusal in report.refusals:
         click.echo(f"  line {refusal.line:,} of {refusal.file}: {refusal.reason}")
     if report.refused > len(report.refusals):
@@ -225,16 +226,18 @@ def _expired(signer: Certificate) -> str:
 
 
 def _history(report: HistoryReport) -> list[tuple[str, object]]:
-    came = f"{report.decisions:,} of {report.lines:,} lines, with {report.rewards:,} rewards and activations"
+    came = (
+        f"{report.decisions:,} of {counted(report.lines, 'line')}; {report.rewards:,} rewards and activations"
+    )
     facts: list[tuple[str, object]] = [
         ("decisions", came),
         ("from", text(report.first_at)),
         ("to", text(report.last_at)),
     ]
     if report.dangling:
-        facts.append(("without decision", f"{report.dangling:,} lines of rewards"))
+        facts.append(("without decision", f"{counted(report.dangling, 'line')} of rewards"))
     if report.repeated:
-        facts.append(("repeated", f"{report.repeated:,} lines left out: their event id came before"))
+        facts.append(("repeated", f"{counted(report.repeated, 'line')} left out: the event id came before"))
     if report.weighted:
         facts.append(("weighted", f"{report.weighted:,} stood for others that were dropped, and count once"))
     return facts

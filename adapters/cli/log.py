@@ -28,7 +28,7 @@ _PAUSE = 0.5
     multiple=True,
     help="Only events of this kind; may be given several times.",
 )
-@click.option("--event-id", help="Only events of this decision.")
+@click.option("--event-id", metavar="EVENT_ID", help="Only events of this decision.")
 @click.option("--first", type=click.IntRange(1), default=1, help="Begin with this seq, as --since SEQ does.")
 @click.option("--last", type=click.IntRange(1), help="End with this seq, as --until SEQ does.")
 @click.option("--since", metavar="TIME|SEQ", help="Begin at this time (ISO 8601) or with this event.")

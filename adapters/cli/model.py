@@ -52,7 +52,11 @@ def command(  # noqa: PLR0913 - one for each way to choose, and where it goes
         raise click.UsageError("give one of --json and --out -: both would go to stdout")
     if out is not None and not stdout:
         _spare(out, force)
-    asked = moment_or_seq(moment) if moment is not None else {"time": time, "seq": seq}
+    asked = moment_or_seq(moment)
+    if time is not None:
+        asked["time"] = time
+    if seq is not None:
+        asked["seq"] = seq
     with views(data, (loop,)) as (view,), progress("rebuilding") as tell:
         model = view.model(version, progress=tell, **asked)
     if stdout:

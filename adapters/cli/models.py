@@ -26,7 +26,18 @@ def command(data: Path, loop: str, json_: bool) -> None:
         click.echo("there is no model yet: all actions have the same probability")
     else:
         print_table(
-            ("version", "parent", "learned", "from", "to", "bytes", "SHA-256", "kept", "answered", "policy"),
+            (
+                "version",
+                "parent",
+                "learned",
+                "from",
+                "to",
+                "bytes",
+                "SHA-256",
+                "kept",
+                "answered (UTC)",
+                "policy",
+            ),
             [
                 (
                     model.version,

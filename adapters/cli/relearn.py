@@ -13,7 +13,9 @@ from loopledger.adapters.embedding.ledger import Ledger
 
 @click.command
 @click.argument("loop")
-@click.option("--policy", help="Under another policy: a ready one's name or a policy file.")
+@click.option(
+    "--policy", metavar="NAME|FILE", help="Under another policy: a ready one's name or a policy file."
+)
 @click.option("--since", metavar="TIME|SEQ", default="1", help="Learn only what came from there on.")
 @click.option(
     "--without",

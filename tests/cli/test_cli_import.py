@@ -20,9 +20,9 @@ def test_history_becomes_a_loop_that_has_learned(run, here, log):
     said = run("--data", "d", "import", "news", "--history", log).stdout
     for part in (
         "d/news, made",
-        "2 of 4 lines, with 1 rewards",
+        "2 of 4 lines; 1 rewards and activations",
         "in version 1",
-        "1 lines left out",
+        "1 line left out",
         "line 2 of log.json",
     ):
         assert part in said
