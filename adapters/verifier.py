@@ -5,6 +5,7 @@ input, one a line, and writes how far it is and what it found, one a line.
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -94,7 +95,8 @@ def _converse(
     command = [sys.executable, "-P", "-m", "loopledger.adapters.verifier", str(folder)]
     ours, theirs = socket.socketpair()
     with theirs:
-        process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
+        # In a group of its own, Ctrl-C on the terminal is not its business.
+        process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno(), process_group=0)
     try:
         with ours, ours.makefile("rwb") as talk:
             while (segment := _take(waiting, guard)) is not None:
@@ -126,6 +128,7 @@ def _take(waiting: list[Segment], guard: threading.Lock) -> Segment | None:
 
 def main() -> None:
     """Check the segments that come in."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody waits for the findings any more
     place = in_folder(Path(sys.argv[1]))
     reader = place.store.reader()
     learner = VwLearner(workers=1)

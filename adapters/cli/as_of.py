@@ -15,7 +15,10 @@ from loopledger.adapters.embedding.moments import text
 @as_json
 @click.pass_obj
 def command(data: Path, loop: str, moment: str, json_: bool) -> None:
-    """Show LOOP as it was at a TIME (ISO 8601), or after the event SEQ."""
+    """Show LOOP as it was at a moment.
+
+    The moment is a TIME (ISO 8601), or that after the event SEQ.
+    """
     with views(data, (loop,)) as (view,):
         found = view.as_of(**moment_or_seq(moment))
     if json_:

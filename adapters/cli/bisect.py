@@ -17,17 +17,21 @@ _SHOWN = 10
     "--context",
     "request",
     type=click.File("rb"),
+    metavar="REQUEST",
     required=True,
     help="A Rank as JSON: context and actions, and slots if there are any; - is stdin.",
 )
-@click.option("--expect", required=True, help="The action that used to be the most probable.")
-@click.option("--slot", help="For this slot; by default the first one.")
+@click.option(
+    "--expect", metavar="ACTION", required=True, help="The action that used to be the most probable."
+)
+@click.option("--slot", metavar="SLOT", help="For this slot; by default the first one.")
 @as_json
 @click.pass_obj
 def command(data: Path, loop: str, *, request: BinaryIO, expect: str, slot: str | None, json_: bool) -> None:
-    """Find the version, and the decisions, that changed what LOOP answers to a context.
+    """Find the decisions that changed what LOOP answers.
 
-    Of several slots it looks at one; those before it take what the same model finds the most probable.
+    Versions are rebuilt, then parts of one version's training, until it is known which decisions it
+    was. Of several slots it looks at one; those before it take what the same model finds the most probable.
     """
     with views(data, (loop,)) as (view,):
         found = view.bisect(request.read(), expect, narrator(), slot=slot)

@@ -15,8 +15,12 @@ from loopledger.settings import Settings, settings_from
 
 
 @click.command
-@click.argument("name")
-@click.option("--policy", help="A ready policy's name (see `loopledger policies`) or a policy file.")
+@click.argument("name", metavar="LOOP")
+@click.option(
+    "--policy",
+    metavar="NAME|FILE",
+    help="A ready policy's name (see `loopledger policies`) or a policy file.",
+)
 @click.option(
     "--settings",
     "settings_file",
@@ -26,7 +30,7 @@ from loopledger.settings import Settings, settings_from
 @as_json
 @click.pass_obj
 def command(data: Path, name: str, policy: str | None, settings_file: Path | None, json_: bool) -> None:
-    """Make the loop NAME."""
+    """Make the loop LOOP, and the data folder if there is none."""
     chosen = default_policy() if policy is None else read_policy(policy)
     settings = Settings() if settings_file is None else read_settings(settings_file)
     with Ledger(data) as ledger:
@@ -47,11 +51,17 @@ def read_policy(policy: str) -> LearningPolicy:
     if policy in ready_policies():
         return ready_policy(policy)
     try:
-        return policy_from(msgspec.json.decode(Path(policy).read_bytes()))
-    except (OSError, msgspec.DecodeError, RecursionError) as error:
+        content = Path(policy).read_bytes()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise InvalidRequest(
-            "policy", f"must be the name of a ready policy or a policy file in JSON: {error}"
+            "policy",
+            f"is neither a ready policy's name (`loopledger policies` lists them) nor a file to read: {why}",
         ) from None
+    try:
+        return policy_from(msgspec.json.decode(content))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequest("policy", f"must be a policy file in JSON: {error}") from None
 
 
 def read_settings(path: Path) -> Settings:

@@ -67,7 +67,7 @@ class Proof(msgspec.Struct, kw_only=True):
 @as_json
 @click.pass_context
 def command(ctx: click.Context, passes: int, seed: int, json_: bool) -> None:
-    """Learn handwritten digits from rewards alone, then prove it from the log.
+    """Learn handwritten digits, then prove it from the log.
 
     1,797 digits come several times in a random order. The loop says which digit it sees and hears
     only whether that was right; some rewards come late or never. Half way the learning policy is

@@ -36,6 +36,9 @@ def command(data: Path, loop: str, *, first: str, second: str, most: int, json_:
         click.echo(f"{one.setting}: {one.first} and {one.second}")
     slots = found.first.policy.multi_slot
     what = f"{found.choices:,} slots of the last" if slots else "last"
+    if not found.contexts:
+        click.echo("\nThere is no context yet to ask them about.")
+        return
     click.echo(
         f"\nOf the {what} {found.contexts:,} contexts, {found.other_best:.1%} have another most probable"
         " action."

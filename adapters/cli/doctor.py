@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from loopledger.adapters.cli.folder import names_in
-from loopledger.adapters.cli.output import as_json, print_json
+from loopledger.adapters.cli.output import as_json, counted, print_json
 from loopledger.adapters.doctor.diagnose import diagnose
 from loopledger.adapters.embedding.directory import loop_names
 from loopledger.adapters.system_clock import SystemClock
@@ -21,14 +21,15 @@ _COLOURS = {"ok": "green", "note": "blue", "warning": "yellow", "problem": "red"
 @as_json
 @click.pass_context
 def command(ctx: click.Context, loops: tuple[str, ...], *, json_: bool) -> None:
-    """Say what is wrong, or might go wrong, with this machine and LOOPS, or all loops.
+    """Say what is wrong, or might go wrong, here.
 
-    Nothing is changed, and whoever has a loop open is not disturbed; how long an fsync takes is
-    tried with a file that is removed again. The exit code is 1 if there is a problem.
+    This machine, the data folder and LOOPS, or all loops, are looked at. Nothing is changed, and
+    whoever has a loop open is not disturbed; how long an fsync takes is tried with a file that is
+    removed again. The exit code is 1 if there is a problem.
     """
     data: Path = ctx.obj
     names = names_in(data, loops) if loops else loop_names(data)
-    found = diagnose(data.absolute(), loops or names, SystemClock().now())
+    found = diagnose(data.absolute(), list(dict.fromkeys(loops or names)), SystemClock().now())
     if json_:
         print_json({**msgspec.to_builtins(found), "healthy": found.healthy})
     else:
@@ -45,9 +46,5 @@ def _print(found: Diagnosis) -> None:
         if finding.advice:
             click.echo(f"{'':<{width}}  -> {finding.advice}")
     problems, warnings = (len(found.of(level)) for level in ("problem", "warning"))
-    summary = f"{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}"
+    summary = f"{counted(problems, 'problem')}, {counted(warnings, 'warning')}"
     click.echo(f"{summary}; of each log its end was read: `loopledger verify` reads all of it")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

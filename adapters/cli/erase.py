@@ -6,14 +6,19 @@ from typing import TextIO
 import click
 
 from loopledger.adapters.cli.folder import NoTimers, names_in
-from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
+from loopledger.adapters.cli.output import as_json, counted, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
+from loopledger.errors import LoopledgerError
 
 
 @click.command
 @click.argument("loop")
 @click.option(
-    "--event-ids", metavar="EVENT_ID", multiple=True, help="This decision; may be given several times."
+    "--event-ids",
+    "--event-id",
+    metavar="EVENT_ID",
+    multiple=True,
+    help="This decision; may be given several times.",
 )
 @click.option(
     "--event-ids-file",
@@ -42,19 +47,21 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
     yes: bool,
     json_: bool,
 ) -> None:
-    """Erase contexts, choices and rewards of decisions in LOOP, for good.
+    """Erase what was logged of decisions in LOOP, for good.
 
-    Time, kind and event id of each event stay, and so do the models that learned from it. The
-    chain still holds, and the log says what was erased and when.
+    Contexts, choices and rewards go. Time, kind and event id of each event stay, and so do the
+    models that learned from it. The chain still holds, and the log says what was erased and when.
     """
     names_in(data, (loop,))
     listed = [line.strip() for line in event_ids_file or ()]
     ids = [*event_ids, *filter(None, listed)]
+    if bool(ids) + (older_than is not None) + (where is not None) != 1:
+        raise click.UsageError("give one of --event-ids, --older-than and --where")
     with Ledger(data, clock=NoTimers()) as ledger:
         erased = ledger.loop(loop)
         count = erased.erasable(ids, older_than=older_than, where=where)
-        if count and not yes:
-            click.confirm(f"Erase {count:,} events of {loop} for good?", abort=True, err=True)
+        if count and not yes and not _agreed(f"Erase {counted(count, 'event')} of {loop} for good?"):
+            raise LoopledgerError("nothing was erased: answer y, or give --yes where nobody is asked")
         with progress("erasing") as tell:
             done = erased.erase(ids, older_than=older_than, where=where, force=force, progress=tell)
     if json_:
@@ -66,3 +73,10 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
         ("model versions that learned from them, now kept in the log", len(done.kept)),
     ]
     print_facts([*facts, *([("model versions lost", len(done.lost))] if done.lost else [])])
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        return False

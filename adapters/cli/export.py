@@ -39,7 +39,9 @@ def command(  # noqa: PLR0913 - one for each way to choose, and where it goes
     force: bool,
     json_: bool,
 ) -> None:
-    """Write the decisions of LOOP with what came for them, or its events, for other programs.
+    """Write the decisions or the events of LOOP for other programs.
+
+    Decisions come with what came for them.
 
     \b
     dsjson   joined examples, as VowpalWabbit's --dsjson and Personalizer's logs have them

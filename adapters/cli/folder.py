@@ -24,7 +24,7 @@ def views(data: Path, names: tuple[str, ...]) -> Generator[list[LoopView]]:
     known = names_in(data, names)
     learner = VwLearner()
     try:
-        yield [LoopView(name, in_folder(data / name), learner) for name in names or known]
+        yield [LoopView(name, in_folder(data / name), learner) for name in dict.fromkeys(names or known)]
     finally:
         learner.close()
 
@@ -61,9 +61,13 @@ def moment_or_seq(given: str | None) -> Asked:
     return {"seq": moment} if isinstance(moment, int) else {"time": moment}
 
 
+_DIGITS = 30
+"""Of a number at most; Python refuses to read some thousands, and no log is that long."""
+
+
 def number_or_text(given: str) -> int | str:
     """Return a number where only digits are given, and the text as it is where not."""
-    return int(given) if given.isdecimal() else given
+    return int(given) if given.isdecimal() and len(given) <= _DIGITS else given
 
 
 class NoTimers(SystemClock):

@@ -9,12 +9,12 @@ import msgspec
 
 from loopledger.adapters.cli.create import read_policy, read_settings
 from loopledger.adapters.cli.folder import NoTimers
-from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
+from loopledger.adapters.cli.output import as_json, counted, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.embedding.moments import microseconds, text
 from loopledger.adapters.signed_model import Certificate, SignedModel, trusted_model
 from loopledger.adapters.system_clock import SystemClock
-from loopledger.errors import Conflict, InvalidRequest
+from loopledger.errors import Conflict, InvalidRequest, LearnerFailed
 from loopledger.history import HistoryReport
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
@@ -47,7 +47,7 @@ class Imported(msgspec.Struct):
 
 @click.command
 @click.argument("name", metavar="LOOP")
-@click.option("--policy", help="A learning policy: a file, or a ready policy's name.")
+@click.option("--policy", metavar="NAME|FILE", help="A learning policy: a file, or a ready policy's name.")
 @click.option(
     "--history", type=_File, multiple=True, help="A cooked log; may be given several times, in order."
 )
@@ -77,7 +77,7 @@ def command(  # noqa: PLR0913 - one for each thing that can be brought
     no_relearn: bool,
     json_: bool,
 ) -> None:
-    """Bring a learning policy, history and a model from elsewhere into LOOP.
+    """Bring a policy, history and a model into LOOP.
 
     LOOP is made if there is none; history goes only into a new one. Policies, models and logs are
     those of Azure Personalizer: a policy file, an exported model, cooked logs (a line of JSON for
@@ -150,7 +150,8 @@ def _into(
     before = loop.status()
     if model is not None:
         share = before.settings.exploration_percentage
-        ledger.directory.learner.probe((policy or before.policy).with_exploration(share), model)
+        with _model_at_fault():
+            ledger.directory.learner.probe((policy or before.policy).with_exploration(share), model)
     if policy is not None:
         loop.change_policy(policy, relearn=relearn)
     return Imported(name, created=False, policy=before.policy)
@@ -168,8 +169,9 @@ def _anew(
 ) -> Imported:
     """Make a loop, with its history if there is any; the model is tried before."""
     if model is not None:
-        policy = policy or ledger.policy_of(model)
-        ledger.directory.learner.probe(policy.with_exploration(settings.exploration_percentage), model)
+        with _model_at_fault():
+            policy = policy or ledger.policy_of(model)
+            ledger.directory.learner.probe(policy.with_exploration(settings.exploration_percentage), model)
     report = None
     if history:
         with progress(f"reading into {name}") as tell:
@@ -179,6 +181,17 @@ def _anew(
     else:
         ledger.create(name, policy=policy, settings=settings)
     return Imported(name, created=True, policy=policy or LearningPolicy("", ""), history=report)
+
+
+@contextmanager
+def _model_at_fault() -> Generator[None]:
+    """Name the model where the engine does not."""
+    try:
+        yield
+    except LearnerFailed as error:
+        raise InvalidRequest(
+            "model", f"must be a VowpalWabbit model, or one that Personalizer exported: {error}"
+        ) from None
 
 
 def _show(imported: Imported, folder: Path) -> None:
@@ -198,7 +211,8 @@ def _show(imported: Imported, folder: Path) -> None:
     if imported.history is None or not imported.history.refused:
         return
     report = imported.history
-    click.secho(f"{report.refused:,} lines were left out:", fg="yellow")
+    were = "was" if report.refused == 1 else "were"
+    click.secho(f"{counted(report.refused, 'line')} {were} left out:", fg="yellow")
     for refusal in report.refusals:
         click.echo(f"  line {refusal.line:,} of {refusal.file}: {refusal.reason}")
     if report.refused > len(report.refusals):
@@ -212,16 +226,18 @@ def _expired(signer: Certificate) -> str:
 
 
 def _history(report: HistoryReport) -> list[tuple[str, object]]:
-    came = f"{report.decisions:,} of {report.lines:,} lines, with {report.rewards:,} rewards and activations"
+    came = (
+        f"{report.decisions:,} of {counted(report.lines, 'line')}; {report.rewards:,} rewards and activations"
+    )
     facts: list[tuple[str, object]] = [
         ("decisions", came),
         ("from", text(report.first_at)),
         ("to", text(report.last_at)),
     ]
     if report.dangling:
-        facts.append(("without decision", f"{report.dangling:,} lines of rewards"))
+        facts.append(("without decision", f"{counted(report.dangling, 'line')} of rewards"))
     if report.repeated:
-        facts.append(("repeated", f"{report.repeated:,} lines left out: their event id came before"))
+        facts.append(("repeated", f"{counted(report.repeated, 'line')} left out: the event id came before"))
     if report.weighted:
         facts.append(("weighted", f"{report.weighted:,} stood for others that were dropped, and count once"))
     return facts

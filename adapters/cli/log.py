@@ -3,14 +3,15 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 import click
 import msgspec
 
-from loopledger.adapters.cli.folder import views
-from loopledger.adapters.cli.output import as_json
+from loopledger.adapters.cli.folder import moment_or_seq, views
+from loopledger.adapters.cli.output import as_json, counted, print_lines
 from loopledger.adapters.embedding.moments import text
 from loopledger.events import KINDS
 from loopledger.reports import Entry
@@ -27,11 +28,11 @@ _PAUSE = 0.5
     multiple=True,
     help="Only events of this kind; may be given several times.",
 )
-@click.option("--event-id", help="Only events of this decision.")
-@click.option("--first", type=click.IntRange(1), default=1, help="Begin with this seq.")
-@click.option("--last", type=click.IntRange(1), help="End with this seq.")
-@click.option("--since", metavar="TIME", help="Only events of this time (ISO 8601) or later.")
-@click.option("--until", metavar="TIME", help="Only events of this time or earlier.")
+@click.option("--event-id", metavar="EVENT_ID", help="Only events of this decision.")
+@click.option("--first", type=click.IntRange(1), default=1, help="Begin with this seq, as --since SEQ does.")
+@click.option("--last", type=click.IntRange(1), help="End with this seq, as --until SEQ does.")
+@click.option("--since", metavar="TIME|SEQ", help="Begin at this time (ISO 8601) or with this event.")
+@click.option("--until", metavar="TIME|SEQ", help="End at this time or with this event.")
 @click.option("--limit", type=click.IntRange(1), help="Print at most so many events.")
 @click.option("--follow", is_flag=True, help="Go on with what comes, until interrupted.")
 @as_json
@@ -50,17 +51,36 @@ def command(  # noqa: PLR0913 - one for each way to choose events
     follow: bool,
     json_: bool,
 ) -> None:
-    """Print the events of LOOP in their order; with --json, one JSON object a line."""
+    """Print the events of LOOP in their order.
+
+    On a terminal, what is longer than that goes through the pager. With --json, each event is a JSON
+    object on a line.
+    """
+    begin, end = moment_or_seq(since), moment_or_seq(until)
+    first = max(first, begin.get("seq", first))
+    last = min((seq for seq in (last, end.get("seq")) if seq is not None), default=None)
     with views(data, (loop,)) as (view,):
 
         def read(first: int, since: str | None) -> Iterator[Entry]:
             return view.log(
-                first=first, last=last, kinds=kinds or None, event_id=event_id, since=since, until=until
+                first=first,
+                last=last,
+                kinds=kinds or None,
+                event_id=event_id,
+                since=since,
+                until=end.get("time"),
             )
 
+        since = begin.get("time")
         entries = _followed(read, first, since) if follow else read(first, since)
-        for entry in islice(entries, limit and min(limit, sys.maxsize)):
-            click.echo(msgspec.json.encode(entry) if json_ else _line(entry))
+        wanted = islice(entries, limit and min(limit, sys.maxsize))
+        lines = (msgspec.json.encode(entry).decode() if json_ else _line(entry) for entry in wanted)
+        if not follow:
+            print_lines(lines)
+            return
+        with suppress(KeyboardInterrupt):  # how it is meant to end
+            for line in lines:
+                click.echo(line)
 
 
 def _followed(
@@ -97,14 +117,14 @@ def _gist(body: dict[str, object] | None) -> str:  # noqa: PLR0911 - one for eac
             return f"{chosen_all} (model {version})"
         case {"kind": "Rewarded", "value": value}:
             return f"{value:g}" + (f" for {body['slot']}" if body.get("slot") else "")
-        case {"kind": "ModelTrained", "version": version, "parent": parent, "examples": examples}:
-            return f"version {version} from {parent or 'nothing'}, {examples} examples"
+        case {"kind": "ModelTrained", "version": version, "parent": parent, "examples": int(examples)}:
+            return f"version {version} from {parent or 'nothing'}, {counted(examples, 'example')}"
         case {"kind": "ModelPublished" | "ModelImported" | "ModelKept", "version": version}:
             return f"version {version}"
         case {"kind": "RelearningBegun", "policy": {"name": name}, "since": since, "without": list(without)}:
-            return f"{name}, from event {since} on, without {len(without)} decisions"
-        case {"kind": "Erased", "events": events}:
-            return f"{events} events"
+            return f"{name}, from event {since} on, without {counted(len(without), 'decision')}"
+        case {"kind": "Erased", "events": int(events)}:
+            return counted(events, "event")
         case {"kind": "PolicyChanged" | "LoopCreated", "policy": {"name": name}}:
             return str(name)
         case _:

@@ -22,7 +22,7 @@ def command(data: Path, json_: bool) -> None:
         if json_:
             print_json([])
         else:
-            click.echo(f"there is no loop in {data}: `loopledger create NAME` makes one")
+            click.echo(f"there is no loop in {data}: `loopledger create LOOP` makes one")
         return
     statuses: list[Status] = []
     damaged: list[str] = []

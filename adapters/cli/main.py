@@ -3,6 +3,7 @@
 import errno
 import importlib
 import logging
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -59,14 +60,27 @@ class Commands(click.Group):
         """Run a command; what is to be expected of a log or a disk is a sentence, not a traceback."""
         try:
             return super().invoke(ctx)
+        except (click.Abort, KeyboardInterrupt):  # click would end with 1, which means a finding here
+            _complain("stopped before it was done")
         except (LoopledgerError, OSError, sqlite3.Error) as error:
             if getattr(error, "errno", None) == errno.EPIPE:
-                raise  # whoever reads has seen enough; click ends quietly
-            more = (
-                "; `loopledger verify` names all that does not hold" if isinstance(error, LogDamaged) else ""
-            )
-            click.secho(f"loopledger: {error}{more}", fg="red", err=True)
-            ctx.exit(FAILED)
+                # Whoever reads has seen enough; Python must not try again when it ends.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            else:
+                _complain(_sentence(error))
+        raise click.exceptions.Exit(FAILED)
+
+
+def _complain(what: str) -> None:
+    click.secho(f"loopledger: {what}", fg="red", err=True)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, LogDamaged):
+        return f"{error}; `loopledger verify` names all that does not hold"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,9 +101,11 @@ def main(ctx: click.Context, data: Path, verbose: int) -> None:
     A loop is a folder in the data folder; its log.db holds every decision and all that came of it.
 
     \b
-    Exit codes: 0 all is well, 1 verify or doctor found something, 2 the command is not understood,
-    3 the command could not be carried out.
+    Exit codes: 0 all is well, 1 verify or doctor found something,
+    2 the command was not understood, 3 it could not be carried out.
     """  # noqa: D301 - click wants the character that a backslash and a b stand for
     ctx.obj = data
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
     level = [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(message)s")

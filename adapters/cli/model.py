@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from loopledger.adapters.cli.folder import views
+from loopledger.adapters.cli.folder import moment_or_seq, views
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
 from loopledger.errors import Conflict
 
@@ -13,8 +13,14 @@ from loopledger.errors import Conflict
 @click.command
 @click.argument("loop")
 @click.option("--version", type=click.IntRange(1), help="This version.")
-@click.option("--time", "moment", help="The one that answered at this time (ISO 8601).")
-@click.option("--seq", type=click.IntRange(1), help="The one that answered after this event.")
+@click.option(
+    "--as-of",
+    "moment",
+    metavar="TIME|SEQ",
+    help="The one that answered at this time (ISO 8601), or after this event.",
+)
+@click.option("--time", metavar="TIME", help="The same, for a time.")
+@click.option("--seq", type=click.IntRange(1), help="The same, for an event.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -23,12 +29,13 @@ from loopledger.errors import Conflict
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @as_json
 @click.pass_obj
-def command(
+def command(  # noqa: PLR0913 - one for each way to choose, and where it goes
     data: Path,
     loop: str,
     *,
     version: int | None,
     moment: str | None,
+    time: str | None,
     seq: int | None,
     out: Path | None,
     force: bool,
@@ -38,15 +45,20 @@ def command(
 
     It is rebuilt from the log if its bytes are not kept, and compared with the log's SHA-256.
     """
-    if sum(given is not None for given in (version, moment, seq)) > 1:
-        raise click.UsageError("give one of --version, --time and --seq")
+    if sum(given is not None for given in (version, moment, time, seq)) > 1:
+        raise click.UsageError("give one of --version, --as-of, --time and --seq")
     stdout = str(out) == "-"
     if stdout and json_:
         raise click.UsageError("give one of --json and --out -: both would go to stdout")
     if out is not None and not stdout:
         _spare(out, force)
+    asked = moment_or_seq(moment)
+    if time is not None:
+        asked["time"] = time
+    if seq is not None:
+        asked["seq"] = seq
     with views(data, (loop,)) as (view,), progress("rebuilding") as tell:
-        model = view.model(version, time=moment, seq=seq, progress=tell)
+        model = view.model(version, progress=tell, **asked)
     if stdout:
         sys.stdout.buffer.write(model.data)
         return

@@ -14,7 +14,10 @@ from loopledger.adapters.embedding.moments import text
 @as_json
 @click.pass_obj
 def command(data: Path, loop: str, json_: bool) -> None:
-    """List the model versions of LOOP: what they came from, learned, and when they answered."""
+    """List the model versions of LOOP.
+
+    For each: what it came from and learned, its bytes, and when it answered.
+    """
     with views(data, (loop,)) as (view,):
         found = view.models()
     if json_:
@@ -23,7 +26,18 @@ def command(data: Path, loop: str, json_: bool) -> None:
         click.echo("there is no model yet: all actions have the same probability")
     else:
         print_table(
-            ("version", "parent", "learned", "from", "to", "bytes", "SHA-256", "kept", "answered", "policy"),
+            (
+                "version",
+                "parent",
+                "learned",
+                "from",
+                "to",
+                "bytes",
+                "SHA-256",
+                "kept",
+                "answered (UTC)",
+                "policy",
+            ),
             [
                 (
                     model.version,

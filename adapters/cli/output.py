@@ -1,7 +1,10 @@
 """What commands print: tables for people, JSON for programs, progress for those who wait."""
 
-from collections.abc import Callable, Generator, Sequence
+import shutil
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Any
 
 import click
@@ -37,6 +40,23 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
         # An id may read like rich's own marks; as a Text it is taken as it is.
         table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
     console.print(table)
+
+
+def print_lines(lines: Iterator[str]) -> None:
+    """Print lines; on a terminal, more of them than it shows at once go through the pager."""
+    height = shutil.get_terminal_size().lines if sys.stdout.isatty() else 0
+    first = list(islice(lines, height))
+    if height and len(first) == height:
+        whole = chain(first, lines)
+        click.echo_via_pager(chain([next(whole)], (f"\n{line}" for line in whole)))  # click ends the last
+        return
+    for line in chain(first, lines):
+        click.echo(line)
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words, such as “1 event” or “1,200 events”."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def print_facts(facts: Sequence[tuple[str, object]]) -> None:

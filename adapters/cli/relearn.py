@@ -13,7 +13,9 @@ from loopledger.adapters.embedding.ledger import Ledger
 
 @click.command
 @click.argument("loop")
-@click.option("--policy", help="Under another policy: a ready one's name or a policy file.")
+@click.option(
+    "--policy", metavar="NAME|FILE", help="Under another policy: a ready one's name or a policy file."
+)
 @click.option("--since", metavar="TIME|SEQ", default="1", help="Learn only what came from there on.")
 @click.option(
     "--without",
@@ -47,9 +49,10 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
     with_everything: bool,
     json_: bool,
 ) -> None:
-    """Learn the past of LOOP again, beside the model that answers, and publish what comes of it.
+    """Learn the past of LOOP again, and publish what comes of it.
 
-    What is left out stays in the log, and stays left out in later relearnings.
+    It is learned beside the model that answers. What is left out stays in the log, and stays left
+    out in later relearnings.
     """
     names_in(data, (loop,))
     listed = [line.strip() for line in without_file or ()]

@@ -15,10 +15,10 @@ from loopledger.adapters.embedding.ledger import Ledger
 @as_json
 @click.pass_obj
 def command(data: Path, loop: str, version: int, json_: bool) -> None:
-    """Let LOOP decide with VERSION from here on, an older one or the newest again.
+    """Let LOOP decide with VERSION from here on.
 
-    Training goes on, but new versions are not published by themselves until the newest is
-    published again.
+    It may be an older one, or the newest again. Training goes on, but new versions are not
+    published by themselves until the newest is published again.
     """
     names_in(data, (loop,))
     with Ledger(data, clock=NoTimers()) as ledger:

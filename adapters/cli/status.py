@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from loopledger.adapters.cli.folder import views
-from loopledger.adapters.cli.output import as_json, print_facts, print_json
+from loopledger.adapters.cli.output import as_json, counted, print_facts, print_json
 from loopledger.adapters.embedding.moments import text
 
 
@@ -31,7 +31,7 @@ def command(data: Path, loop: str, json_: bool) -> None:
             ("policy", f"{status.policy.name}: {status.policy.arguments}"),
             ("model", f"version {status.published}" if status.published else "none: all actions are alike"),
             ("versions", status.versions),
-            ("not learned yet", f"{status.waiting_decisions:,} decisions"),
+            ("not learned yet", counted(status.waiting_decisions, "decision")),
             ("learning mode", settings.learning_mode),
             ("reward wait time", f"{settings.reward_wait_time:g} s"),
             ("default reward", settings.default_reward),

@@ -7,13 +7,13 @@ import click
 import msgspec
 
 from loopledger.adapters.cli.folder import number_or_text, views
-from loopledger.adapters.cli.output import Tell, as_json, print_facts, print_json, progress
+from loopledger.adapters.cli.output import Tell, as_json, counted, print_facts, print_json, progress
 from loopledger.adapters.embedding.moments import text
 from loopledger.adapters.embedding.view import LoopView
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.adapters.vw.arguments import engine
 from loopledger.anchor import Anchor, anchor_of, read_anchors
-from loopledger.errors import LogDamaged
+from loopledger.errors import InvalidRequest, LogDamaged
 from loopledger.verification import Findings, Problem, Verification
 
 _FOUND_SOMETHING = 1
@@ -34,12 +34,15 @@ _SHOWN = 20
 def command(
     ctx: click.Context, loops: tuple[str, ...], *, since: str | None, anchor_file: Path | None, json_: bool
 ) -> None:
-    """Check LOOPS, or all loops: the chain, every model version, every decision.
+    """Check the chain, every model and every decision.
 
-    A chain cannot show that its end was cut off, or all of it written anew; an anchor that is kept
-    where nobody can change it shows that too. The exit code is 1 if anything does not hold.
+    Of LOOPS, or of all loops. A chain cannot show that its end was cut off, or all of it written
+    anew; an anchor that is kept where nobody can change it shows that too. The exit code is 1 if
+    anything does not hold.
     """
     data: Path = ctx.obj
+    if anchor_file and not anchor_file.absolute().parent.is_dir():
+        raise InvalidRequest("anchor", f"cannot be kept: there is no folder {anchor_file.parent}")
     known = (
         read_anchors(anchor_file.read_bytes().splitlines()) if anchor_file and anchor_file.exists() else []
     )
@@ -50,6 +53,8 @@ def command(
             with progress(f"verifying {view.name}") as tell:
                 found.append(_verified(view, tell, begin, known))
             if not json_:
+                if found[1:]:
+                    click.echo()
                 _print(found[-1])
     if json_:
         print_json(
@@ -85,7 +90,7 @@ def _print(verification: Verification) -> None:
         *([("since event", verification.since)] if verification.since > 1 else []),
         ("model versions", f"{findings.versions:,} rebuilt, bit for bit"),
         ("decisions", f"{findings.decisions:,} computed again"),
-        *([("erased", f"{findings.erased:,} events, as the log says")] if findings.erased else []),
+        *([("erased", f"{counted(findings.erased, 'event')}, as the log says")] if findings.erased else []),
         ("chain head", verification.digest),
         ("last event", text(verification.at)),
         ("engine", verification.engine),
@@ -93,17 +98,12 @@ def _print(verification: Verification) -> None:
         ("checked at", text(SystemClock().now())),
     ]
     if findings.unchecked_versions or findings.unchecked_decisions:
-        versions, decisions = findings.unchecked_versions, findings.unchecked_decisions
-        facts.append(
-            (
-                "not checked",
-                f"{versions:,} versions and {decisions:,} decisions: they need another engine, or are erased",
-            )
-        )
+        versions = counted(findings.unchecked_versions, "version")
+        decisions = counted(findings.unchecked_decisions, "decision")
+        facts.append(("not checked", f"{versions} and {decisions}: they need another engine, or are erased"))
     if findings.imported_decisions:
-        facts.append(
-            ("decided elsewhere", f"{findings.imported_decisions:,} imported decisions: not computed")
-        )
+        imported = counted(findings.imported_decisions, "imported decision")
+        facts.append(("decided elsewhere", f"{imported}: not computed"))
     print_facts(facts)
     if verification.holds:
         click.secho("everything holds", fg="green")

@@ -27,9 +27,10 @@ _RIVALS = 2
 @as_json
 @click.pass_obj
 def command(data: Path, loop: str, event_id: str, *, features: int, json_: bool) -> None:
-    """Say why LOOP decided as it did for EVENT_ID, and what came of it.
+    """Say why LOOP decided as it did for EVENT_ID.
 
-    Everything is computed again from the log and compared with what was recorded.
+    And what came of it: rewards, what learned from it, how later versions answer. Everything is
+    computed again from the log and compared with what was recorded.
     """
     with views(data, (loop,)) as (view,), progress("rebuilding") as tell:
         found = view.why(event_id, tell)

@@ -45,12 +45,17 @@ def _matching(reader: Reader, asked: Callable[..., bool]) -> Iterator[Mark]:
 def _cut(clock: Clock, older_than: Moment | timedelta) -> int:
     """Return the time that an age or a moment means, in microseconds since 1970."""
     now = int(clock.now())
-    if isinstance(older_than, str) and (age := _AGE.fullmatch(older_than.strip())):
-        older_than = timedelta(seconds=int(age[1]) * _UNITS[age[2]])
+    refusal = InvalidRequest("older_than", "must be an age such as 90d, or a time in the past (ISO 8601)")
+    if isinstance(older_than, str):
+        try:
+            age = _AGE.fullmatch(older_than.strip())
+            older_than = timedelta(seconds=int(age[1]) * _UNITS[age[2]]) if age else microseconds(older_than)
+        except (InvalidRequest, OverflowError, ValueError):
+            raise refusal from None
     if isinstance(older_than, timedelta):
         cut = now - older_than // timedelta(microseconds=1)
     else:
         cut = microseconds(older_than)
     if cut > now:
-        raise InvalidRequest("older_than", "must be an age such as 90d, or a time in the past")
+        raise refusal
     return cut

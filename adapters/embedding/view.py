@@ -1,7 +1,8 @@
 """Looking at a loop without writing to it; it may be open elsewhere meanwhile."""
 
+import re
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -34,6 +35,8 @@ from loopledger.verification import Verification
 from loopledger.verify import verify
 from loopledger.whole import check_whole
 from loopledger.why import Why, why
+
+_SEQ = re.compile(r"@\d{1,30}")
 
 
 class LoopView:
@@ -326,10 +329,12 @@ def _seq(reader: Reader, time: Moment | None, seq: int | None) -> int:
 def _side(reader: Reader, field: str, given: object) -> Side:
     if isinstance(given, int) and not isinstance(given, bool):
         return side_of(reader, version=given, seq=0)
-    if isinstance(given, str) and given.startswith("@"):
-        if not given[1:].isdecimal():
-            raise InvalidRequest(field, "must have a number after @: the seq of an event")
+    if isinstance(given, str) and _SEQ.fullmatch(given):
         return side_of(reader, seq=int(given[1:]))
     if isinstance(given, str | datetime):
-        return side_of(reader, seq=seq_at(reader, microseconds(given)))
-    raise InvalidRequest(field, f"must be a version, a time or @ and a seq (got {type(given).__name__})")
+        with suppress(InvalidRequest):
+            at = microseconds(given)
+            return side_of(reader, seq=seq_at(reader, at))
+    raise InvalidRequest(
+        field, "must be a version's number, @ and the seq of an event, such as @1000, or a time (ISO 8601)"
+    )

@@ -28,7 +28,8 @@ def whole_file(path: Path, *, force: bool) -> Generator[BinaryIO]:
         beside = path.with_name(f".{os.urandom(6).hex()}.part")
         file = beside.open("xb")
     except (OSError, ValueError) as error:
-        raise InvalidRequest("out", f"cannot be written: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InvalidRequest("out", f"cannot be written in {path.parent}: {why}") from None
     try:
         with file:
             yield file

@@ -29,7 +29,8 @@ class WriterLock:
             pid = _pid(self._file)
             os.close(self._file)
             raise LoopInUse(
-                f"{path.parent.name}: another writer has this loop open (process {pid or 'unknown'})"
+                f"{path.parent.name}: another writer has this loop open (process {pid or 'unknown'}):"
+                " end it first, or only look"
             )
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)

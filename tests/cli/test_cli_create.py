@@ -79,7 +79,7 @@ def test_a_bad_policy_file_makes_no_loop(run, here, content, says):
 @pytest.mark.parametrize("policy", ["nope", ".", "missing.json", ""])
 def test_a_policy_that_is_neither_ready_nor_a_file(run, here, policy):
     assert (
-        "must be the name of a ready policy or a policy file"
+        "is neither a ready policy's name (`loopledger policies` lists them) nor a file to read"
         in run("create", "news", "--policy", policy, code=3).output
     )
     assert not list(here.iterdir())
@@ -149,7 +149,7 @@ def test_loops_are_listed_with_what_is_in_them(run, data):
 
 
 def test_where_there_is_no_loop_the_way_to_one_is_said(run):
-    assert "`loopledger create NAME` makes one" in run("loops").stdout
+    assert "`loopledger create LOOP` makes one" in run("loops").stdout
     assert json.loads(run("loops", "--json").stdout) == []
 
 

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from loopledger.adapters.cli.main import main
+from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.view import LoopView
 
 # What the installed script does, with warnings as errors.
@@ -46,6 +47,8 @@ def test_the_front_page_names_every_command_and_exit_code(run):
     # What click does not wrap it also does not show as it stands in the source.
     assert "\\b" not in page
     assert "1 verify or doctor found something" in page
+    # What a command does is said in full.
+    assert "..." not in page.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -117,6 +120,26 @@ def test_a_mistyped_data_folder_is_not_made(run, here, command, more):
     assert not list(here.iterdir())
 
 
+@pytest.mark.parametrize("words", [("verify", "news"), ("train", "news")])
+def test_what_is_interrupted_has_found_nothing(run, data, monkeypatch, words):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LoopView, "verify", interrupt)
+    monkeypatch.setattr(Loop, "train", interrupt)
+    assert "loopledger: stopped before it was done" in run("--data", data, *words, code=3).output
+
+
+def test_no_file_is_a_sentence_that_begins_with_its_name(run, data):
+    said = run("--data", data, "model", "news", "--out", "no/folder/model.vw", code=3).output
+    assert said == "loopledger: no/folder/model.vw: No such file or directory\n"
+
+
+@pytest.mark.parametrize("words", [("as-of", "news", "9" * 5000), ("diff", "news", "@" + "9" * 5000, "1")])
+def test_numbers_longer_than_python_reads(run, data, words):
+    assert "ISO 8601" in run("--data", data, *words, code=3).output
+
+
 def test_what_the_machine_refuses_is_a_sentence(run, data, monkeypatch):
     import sqlite3
 
@@ -146,7 +169,8 @@ def test_whoever_reads_the_log_may_stop_early(shared_data):
     said = shell.stderr.read()
     shell.wait(timeout=60)
     shell.stderr.close()
-    assert said == b""
+    # Not 1: that is for what verify and doctor find.
+    assert (said, shell.returncode) == (b"", 3)
 
 
 @pytest.mark.parametrize("command", [("log", "news"), ("loops",)])

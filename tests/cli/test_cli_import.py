@@ -20,9 +20,9 @@ def test_history_becomes_a_loop_that_has_learned(run, here, log):
     said = run("--data", "d", "import", "news", "--history", log).stdout
     for part in (
         "d/news, made",
-        "2 of 4 lines, with 1 rewards",
+        "2 of 4 lines; 1 rewards and activations",
         "in version 1",
-        "1 lines left out",
+        "1 line left out",
         "line 2 of log.json",
     ):
         assert part in said
@@ -133,3 +133,10 @@ def test_into_a_loop_that_there_is(run, data, here, zipped, log):
     fits = ("--policy", "personalizer-default", *both[2:])
     assert "answers now" in run("--data", data, "import", "news", *fits).stdout
     assert "everything holds" in run("--data", data, "verify").stdout
+
+
+def test_what_is_no_model_is_named(run, here, data):
+    (here / "table.csv").write_text("a,b\n")
+    for words in (["anew"], ["anew", "--policy", "bag"], ["news"]):
+        said = run("--data", data, "import", *words, "--model", "table.csv", code=3).output
+        assert said.startswith("loopledger: model: must be a VowpalWabbit model, or one that")

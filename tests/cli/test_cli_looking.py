@@ -1,7 +1,10 @@
 """`status` and `log`, and that looking needs no permission of the writer."""
 
 import json
+import os
+import pty
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -107,6 +110,11 @@ def test_parts_of_the_log(run, data):
     assert seqs(run, data, "--first", 5, "--last", 9) == [5, 6, 7, 8, 9]
     assert seqs(run, data, "--first", 9, "--last", 5) == []
     assert seqs(run, data, "--first", len(logged) + 1) == []
+    assert seqs(run, data, "--since", 5, "--until", 9) == [5, 6, 7, 8, 9]
+    assert seqs(run, data, "--since", 5, "--first", 7, "--until", 9, "--last", 8) == [7, 8]
+    assert seqs(run, data, "--since", text(logged[4].at), "--until", 9) == [
+        r.seq for r in logged[:9] if r.at >= logged[4].at
+    ]
     assert seqs(run, data, "--limit", 3) == [1, 2, 3]
     kinds = ("ModelTrained", "ModelPublished")
     assert seqs(run, data, "--kind", kinds[0], "--kind", kinds[1]) == [
@@ -205,3 +213,36 @@ def test_log_follows_what_comes(data):
                 pass
         finally:
             follower.terminate()
+
+
+@pytest.mark.parametrize(("options", "paged"), [((), True), (("--limit", "3"), False)])
+def test_a_long_log_is_paged_on_a_terminal(data, tmp_path, options, paged):
+    pager, page = tmp_path / "pager", tmp_path / "page"
+    pager.write_text(f"#!/bin/sh\ncat > {page}\n")
+    pager.chmod(0o755)
+    ours, terminal = pty.openpty()
+    script = "import sys; from loopledger.adapters.cli.main import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--data", str(data), "log", "news", *options],
+        stdin=terminal,
+        stdout=terminal,
+        env=os.environ | {"PAGER": str(pager), "TERM": "xterm", "LINES": "20", "COLUMNS": "100"},
+        check=True,
+        timeout=60,
+    )
+    os.close(terminal)
+    os.close(ours)
+    assert done.returncode == 0
+    assert page.exists() == paged
+    if paged:
+        assert len(page.read_text().splitlines()) == len(records(data))
+
+
+def test_whoever_follows_ends_it_without_a_complaint(data):
+    script = "import sys; from loopledger.adapters.cli.main import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", script, "--data", str(data), "log", "news", "--follow", "--last", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as follower:
+        assert b"LoopCreated" in follower.stdout.readline()
+        follower.send_signal(signal.SIGINT)
+        assert follower.stderr.read() == b""
+    assert follower.returncode == 0

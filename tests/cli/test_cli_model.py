@@ -110,7 +110,8 @@ def test_the_model_of_a_moment(run, data):
     for seq, trained in made(data).items():
         at = trained["version"]
         # The version is published by the event after the one that records it.
-        for options in (("--seq", seq + 1), ("--time", f"2026-01-01T00:{11 * at}:00Z")):
+        moment = f"2026-01-01T00:{11 * at}:00Z"
+        for options in (("--seq", seq + 1), ("--time", moment), ("--as-of", seq + 1), ("--as-of", moment)):
             said = run("--data", data, "model", "news", *options, "--force", "--json").stdout
             assert json.loads(said)["version"] == at
         if at > 1:
@@ -178,7 +179,7 @@ def test_a_model_that_there_never_was(run, here, data, options, says):
 
 def test_only_one_moment_at_a_time(run, data):
     said = run("--data", data, "model", "news", "--version", 1, "--seq", 5, code=2).output
-    assert "give one of --version, --time and --seq" in said
+    assert "give one of --version, --as-of, --time and --seq" in said
     assert run("--data", data, "model", "news", "--version", 0, code=2)
 
 
