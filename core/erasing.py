@@ -11,19 +11,33 @@ from typing import NamedTuple
 
 from loopledger.chain import Record
 from loopledger.errors import LogDamaged, NotFound
-from loopledger.events import DECISIONS, TRAFFIC, Erased, ModelKept, ModelTrained, Run, decode
+from loopledger.events import DECISIONS, TRAFFIC, VERSIONS, Erased, ModelKept, ModelTrained, Run, decode
 from loopledger.joining import EARLY
 from loopledger.journal import Reader
 
 _PAGE = 500
 
 
+Place = tuple[str, int]
+"""A decision's kind and seq."""
+
+
 class Mark(NamedTuple):
-    """A decision, reward or activation, in log order, and whether its body is to be erased."""
+    """A decision, reward or activation, in log order, and whether its body is to be erased.
+
+    Attributes:
+        seq: Its place in the log.
+        kind: What it is.
+        chosen: Whether its body is to be erased.
+        of: The decision that it belongs to, itself if it is one; none if there is none that
+            teaches anything.
+
+    """
 
     seq: int
     kind: str
     chosen: bool
+    of: Place | None = None
 
 
 class Portion(NamedTuple):
@@ -32,13 +46,16 @@ class Portion(NamedTuple):
     Attributes:
         runs: First and last seqs of stretches in which everything that can be erased is.
         events: How many bodies that are.
-        decisions: Seqs of the decisions among them, by kind, in order.
+        decisions: How many decisions are among them.
+        touched: Seqs of the decisions that teach something else without these bodies, by kind, in
+            order: themselves, and those whose rewards came before them and are erased first.
 
     """
 
     runs: tuple[Run, ...]
     events: int
-    decisions: dict[str, list[int]]
+    decisions: int
+    touched: dict[str, list[int]]
 
 
 def marks_of(reader: Reader, event_ids: Iterable[str]) -> Iterator[Mark]:
@@ -48,17 +65,18 @@ def marks_of(reader: Reader, event_ids: Iterable[str]) -> Iterator[Mark]:
         NotFound: Names an id under which nothing was logged.
 
     """
-    found: dict[int, str] = {}
+    found: dict[int, tuple[str, Place | None]] = {}
     for event_id in event_ids:
         records = [record for record in reader.records(event_id=event_id) if record.kind in TRAFFIC]
         if not records:
             raise NotFound(f"nothing was logged under the event id {event_id!r}")
-        found |= {record.seq: record.kind for record in records if not record.erased}
+        of = next((_place(record) for record in records if record.kind in DECISIONS), None)
+        found |= {record.seq: (record.kind, of) for record in records if not record.erased}
     before = 0
-    for seq, kind in sorted(found.items()):
+    for seq, (kind, of) in sorted(found.items()):
         if seq != before + 1:
             yield Mark(before + 1, "", chosen=False)
-        yield Mark(seq, kind, chosen=True)
+        yield Mark(seq, kind, chosen=True, of=of)
         before = seq
 
 
@@ -87,35 +105,44 @@ def _marked(reader: Reader, page: Sequence[Record], last: int, at: int) -> Itera
     names = {record.event_id for record in page if record.kind not in DECISIONS and record.event_id}
     decisions = reader.decisions(sorted(names)) if names else {}
     for record in page:
-        if record.kind in DECISIONS:
-            chosen = True
-        else:
-            decision = decisions.get(record.event_id or "")
-            chosen = record.at < at - EARLY if decision is None else decision.seq <= last
-        yield Mark(record.seq, record.kind, chosen)
+        decision = record if record.kind in DECISIONS else decisions.get(record.event_id or "")
+        chosen = record.at < at - EARLY if decision is None else decision.seq <= last
+        yield Mark(record.seq, record.kind, chosen, decision and _place(decision))
+
+
+def _place(decision: Record) -> Place | None:
+    return None if decision.erased else (decision.kind, decision.seq)
 
 
 def portions(marks: Iterable[Mark], most: int) -> Iterator[Portion]:
     """Cut what is to be erased into portions of at most so many bodies."""
     runs: list[Run] = []
-    decisions: dict[str, list[int]] = {kind: [] for kind in DECISIONS}
-    events = 0
+    touched: set[Place] = set()
+    events = decisions = 0
     going_on = False
-    for seq, kind, chosen in marks:
+    for seq, kind, chosen, of in marks:
         if chosen:
             if going_on:
                 runs[-1] = runs[-1][0], seq
             else:
                 runs.append((seq, seq))
             events += 1
-            if kind in DECISIONS:
-                decisions[kind].append(seq)
+            decisions += kind in DECISIONS
+            if of is not None:
+                touched.add(of)
         going_on = chosen
         if events == most:
-            yield Portion(tuple(runs), events, decisions)
-            runs, decisions, events, going_on = [], {kind: [] for kind in DECISIONS}, 0, False
+            yield Portion(tuple(runs), events, decisions, _by_kind(touched))
+            runs, events, decisions, touched, going_on = [], 0, 0, set(), False
     if events:
-        yield Portion(tuple(runs), events, decisions)
+        yield Portion(tuple(runs), events, decisions, _by_kind(touched))
+
+
+def _by_kind(touched: set[Place]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {kind: [] for kind in DECISIONS}
+    for kind, seq in sorted(touched):
+        found[kind].append(seq)
+    return found
 
 
 class Remains:
@@ -142,6 +169,21 @@ class Remains:
                 self.lost |= set(event.lost)
         self.kept = frozenset(self._seqs)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Remains) and (self.kept, self.lost) == (other.kept, other.lost)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def within_reach(self, version: int) -> bool:
+        """Tell whether a version can be made from what the log holds: nothing on the way is lost."""
+        while version and version not in self.kept:
+            if version in self.lost:
+                return False
+            record = self._reader.nth(VERSIONS, version)
+            event = decode(record.body, record.seq) if record is not None else None
+            version = event.parent if isinstance(event, ModelTrained) else 0
+        return True
+
     def model(self, version: int) -> bytes:
         """Return the bytes of a version that is kept in the log.
 
@@ -157,16 +199,22 @@ class Remains:
         return event.model
 
 
-def versions_of(reader: Reader, decisions: dict[str, list[int]]) -> list[int]:
-    """Return the versions whose own steps cover some decisions, and whose bytes are not in the log yet."""
+def unkept(reader: Reader) -> Iterator[ModelTrained]:
+    """Yield the versions that were trained here and whose bytes are not in the log, in order."""
     remains = Remains(reader)
-    gone = remains.kept | remains.lost
-    found: list[int] = []
     for record in reader.records(kinds=("ModelTrained",)):
         event = decode(record.body, record.seq)
-        if isinstance(event, ModelTrained) and event.first is not None and event.last is not None:
-            seqs = decisions[event.policy.decision_kind]
-            if bisect_left(seqs, event.first) < bisect_right(seqs, event.last) and event.version not in gone:
+        if isinstance(event, ModelTrained) and event.version not in remains.kept | remains.lost:
+            yield event
+
+
+def versions_of(reader: Reader, touched: dict[str, list[int]]) -> list[int]:
+    """Return the versions whose own steps cover some decisions, and whose bytes are not in the log yet."""
+    found: list[int] = []
+    for event in unkept(reader):
+        if event.first is not None and event.last is not None:
+            seqs = touched[event.policy.decision_kind]
+            if bisect_left(seqs, event.first) < bisect_right(seqs, event.last):
                 found.append(event.version)
     return found
 

@@ -119,10 +119,27 @@ def rebuild(
         LearnerFailed: The engine refused, died or hung.
 
     """
+    while True:
+        remains = Remains(reader)
+        try:
+            return _rebuilt(reader, learner, version, checkpoints, progress, remains)
+        except ReplayMismatch:
+            # What it learned from may have been erased while it was read; then its bytes are kept.
+            if Remains(reader) == remains:
+                raise
+
+
+def _rebuilt(
+    reader: Reader,
+    learner: Learner,
+    version: int,
+    checkpoints: Models | None,
+    progress: Progress | None,
+    remains: Remains,
+) -> bytes:
     missing: list[tuple[int, ModelTrained]] = []
     model: bytes | None = None
     wanted = version
-    remains = Remains(reader)
     while wanted:
         seq, event = version_event(reader, wanted)
         if isinstance(event, ModelImported):

@@ -224,12 +224,17 @@ def _make(
         else:
             model = fold(step_of(event), parent, reader, learner).model
     except ReplayMismatch as error:
+        if remains is None and not Remains(reader).within_reach(version):
+            return None, Findings()
         return None, _unlike(error.seq, event, learner.engine)
     except LoopledgerError as error:
         what = f"event {seq}: version {version} cannot be made again: {error}"
         return None, Findings(problems=(Problem(seq, what),))
     if sha256(model).hexdigest() == event.sha256:
         return model, Findings(versions=1)
+    now = Remains(reader)
+    if remains != now and version in now.kept | now.lost:  # erased while it was learned again
+        return _make(reader, learner, checkpoints, version, parent, now)
     kept = checkpoints.load_model(version)
     same = kept is not None and sha256(kept).hexdigest() == event.sha256
     return kept if same else None, _unlike(seq, event, learner.engine)

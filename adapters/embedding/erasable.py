@@ -42,11 +42,18 @@ def _matching(reader: Reader, asked: Callable[..., bool]) -> Iterator[Mark]:
     return marks_of(reader, [record.event_id for record in records if record and record.event_id])
 
 
+def _age(number: str, unit: int) -> timedelta:
+    try:
+        return timedelta(seconds=int(number) * unit)
+    except (OverflowError, ValueError):
+        raise InvalidRequest("older_than", "must be an age such as 90d, or a time in the past") from None
+
+
 def _cut(clock: Clock, older_than: Moment | timedelta) -> int:
     """Return the time that an age or a moment means, in microseconds since 1970."""
     now = int(clock.now())
     if isinstance(older_than, str) and (age := _AGE.fullmatch(older_than.strip())):
-        older_than = timedelta(seconds=int(age[1]) * _UNITS[age[2]])
+        older_than = _age(age[1], _UNITS[age[2]])
     if isinstance(older_than, timedelta):
         cut = now - older_than // timedelta(microseconds=1)
     else:
