@@ -107,7 +107,7 @@ def _marked(reader: Reader, page: Sequence[Record], last: int, at: int) -> Itera
     for record in page:
         decision = record if record.kind in DECISIONS else decisions.get(record.event_id or "")
         chosen = record.at < at - EARLY if decision is None else decision.seq <= last
-        yield Mark(record.seq, record.kind, chosen, decision and _place(decision))
+        yield Mark(record.seq, record.kind, chosen, None if decision is None else _place(decision))
 
 
 def _place(decision: Record) -> Place | None:

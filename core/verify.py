@@ -29,6 +29,9 @@ from loopledger.verification import Findings, Problem, Segment, Verification, se
 Runner = Callable[[list[Segment], Advance], Iterable[Findings]]
 """Checks segments, in this process or in others."""
 
+_Made = tuple[bytes | None, Findings]
+"""A version's bytes, if it can be made or is kept, and what was found on the way."""
+
 
 def verify(
     reader: Reader,
@@ -191,7 +194,11 @@ def _segment(
     model: bytes | None = None
     for place, version in enumerate((segment.start, *segment.versions)):
         if version:
-            model, made = _make(reader, learner, checkpoints, version, model, remains if place else None)
+            model, made = (
+                _made(reader, learner, checkpoints, version, model, remains)
+                if place
+                else _begun(reader, learner, checkpoints, version)
+            )
             findings = findings.plus(made)
             if model is None:
                 return findings.plus(_unchecked(reader, segment, place))
@@ -200,22 +207,30 @@ def _segment(
     return findings
 
 
-def _make(
+def _begun(reader: Reader, learner: Learner, checkpoints: Checkpoints, version: int) -> _Made:
+    """Return the version that a segment begins with; another segment checks it, or it is taken as it is."""
+    seq, event = version_event(reader, version)
+    try:
+        return rebuild(reader, learner, version, checkpoints), Findings()
+    except ReplayMismatch as error:
+        if not Remains(reader).within_reach(version):
+            return None, Findings()
+        return None, _unlike(error.seq, event, learner.engine)
+    except LoopledgerError as error:
+        return None, _not_made(seq, version, error)
+
+
+def _made(
     reader: Reader,
     learner: Learner,
     checkpoints: Checkpoints,
     version: int,
     parent: bytes | None,
-    remains: Remains | None,
-) -> tuple[bytes | None, Findings]:
-    """Return a version's bytes, if it can be made or is kept, and what was found on the way.
-
-    Where a segment begins, nothing is said of what is erased: another segment checks that version.
-    """
+    remains: Remains,
+) -> _Made:
+    """Return a version's bytes, if it can be made or is kept, and what was found on the way."""
     seq, event = version_event(reader, version)
     try:
-        if remains is None:
-            return rebuild(reader, learner, version, checkpoints), Findings()
         if version in remains.kept | remains.lost:
             made = rebuild(reader, learner, version) if version in remains.kept else None
             return made, Findings(unchecked_versions=1)
@@ -224,20 +239,21 @@ def _make(
         else:
             model = fold(step_of(event), parent, reader, learner).model
     except ReplayMismatch as error:
-        if remains is None and not Remains(reader).within_reach(version):
-            return None, Findings()
         return None, _unlike(error.seq, event, learner.engine)
     except LoopledgerError as error:
-        what = f"event {seq}: version {version} cannot be made again: {error}"
-        return None, Findings(problems=(Problem(seq, what),))
+        return None, _not_made(seq, version, error)
     if sha256(model).hexdigest() == event.sha256:
         return model, Findings(versions=1)
     now = Remains(reader)
     if remains != now and version in now.kept | now.lost:  # erased while it was learned again
-        return _make(reader, learner, checkpoints, version, parent, now)
+        return _made(reader, learner, checkpoints, version, parent, now)
     kept = checkpoints.load_model(version)
     same = kept is not None and sha256(kept).hexdigest() == event.sha256
     return kept if same else None, _unlike(seq, event, learner.engine)
+
+
+def _not_made(seq: int, version: int, error: LoopledgerError) -> Findings:
+    return Findings(problems=(Problem(seq, f"event {seq}: version {version} cannot be made again: {error}"),))
 
 
 def _unlike(seq: int, event: Version, engine: str) -> Findings:

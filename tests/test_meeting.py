@@ -20,7 +20,6 @@ from loopledger.commands import (
 )
 from loopledger.events import Erased, HistoryImported, ModelKept
 from loopledger.replay import rebuild, version_event
-from loopledger.settings import Settings
 from loopledger.verify import verify
 
 
