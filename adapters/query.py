@@ -21,7 +21,7 @@ class _Functions(functions.Functions):
         return microseconds(moment)
 
 
-def query(text: str) -> Query:
+def query(text: object) -> Query:
     """Return a query about decisions; what can be asked, `loopledger.selection.described` says.
 
     Args:

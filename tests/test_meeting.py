@@ -3,11 +3,12 @@
 from hashlib import sha256
 
 import pytest
-from support import GREEDY, Bench, TinyLearner
+from support import GREEDY, Bench, TinyLearner, on_disk
 from test_eraser import Foreign, checked, elsewhere, forget_models
 from test_loop import learned, rank
 
 from loopledger import eraser
+from loopledger.adapters.sqlite import queries
 from loopledger.chain import head_of, seal
 from loopledger.commands import (
     ChangePolicy,
@@ -213,3 +214,22 @@ def test_a_version_is_made_again_where_something_is_erased_meanwhile(half_erased
         _, event = version_event(reader, version)
         assert sha256(rebuild(reader, bench.learner, version)).hexdigest() == event.sha256
     assert not reader.happens
+
+
+def test_a_decision_is_read_with_its_rewards_or_not_at_all(tmp_path, monkeypatch):
+    bench = Bench(on_disk(tmp_path))
+    learned(bench, 3)
+    reader = bench.place.store.reader()
+    read = reader._all
+    erase = [lambda: bench.erase("e1")]
+
+    def asked(query, values=()):
+        found = read(query, values)
+        if query == queries.TRACED and erase:
+            erase.pop()()
+        return found
+
+    monkeypatch.setattr(reader, "_all", asked)
+    assert [len(traced.outcomes) for traced in reader.traced("Ranked", 1, 99)] == [1, 1, 1]
+    assert [traced.event_id for traced in reader.traced("Ranked", 1, 99)] == ["e0", "e2"]
+    reader.close()
