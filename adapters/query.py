@@ -5,10 +5,11 @@ from typing import Any
 
 import jmespath
 from jmespath import functions
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathError, JMESPathTypeError
 
 from loopledger.adapters.embedding.moments import microseconds
 from loopledger.errors import InvalidRequest
+from loopledger.request import check_unicode
 from loopledger.selection import Query
 
 
@@ -20,7 +21,7 @@ class _Functions(functions.Functions):
         return microseconds(moment)
 
 
-def query(text: str) -> Query:
+def query(text: object) -> Query:
     """Return a query about decisions; what can be asked, `loopledger.selection.described` says.
 
     Args:
@@ -31,16 +32,23 @@ def query(text: str) -> Query:
         InvalidRequest: It is no expression; or, once it is asked, does not fit a decision.
 
     """
+    if not isinstance(text, str):
+        raise InvalidRequest("where", f"must be a JMESPath expression as text (got {type(text).__name__})")
+    check_unicode("where", text)
     options = jmespath.Options(custom_functions=_Functions())
     try:
         compiled = jmespath.compile(text)
-    except (JMESPathError, RecursionError) as error:
+    except (JMESPathError, RecursionError, ValueError) as error:
         raise _refused(error) from None
 
     def ask(decision: Mapping[str, Any]) -> bool:
         try:
             found = compiled.search(decision, options)
-        except (JMESPathError, RecursionError) as error:
+        except JMESPathTypeError as error:  # whose own words hold the value, somebody's context
+            said = f"{error.function_name}() does not take a value of type {error.actual_type}"
+            raise _refused(said) from None
+        # JMESPath lets through what Python's own operations raise, such as for a slice in steps of 0.
+        except (JMESPathError, RecursionError, ArithmeticError, TypeError, ValueError) as error:
             raise _refused(error) from None
         # JMESPath's truth: 0 is true.
         return found is not None and found is not False and found not in ("", [], {})
@@ -48,6 +56,6 @@ def query(text: str) -> Query:
     return ask
 
 
-def _refused(error: Exception) -> InvalidRequest:
+def _refused(error: Exception | str) -> InvalidRequest:
     said = str(error).splitlines()[0]
     return InvalidRequest("where", f"must be a JMESPath expression that fits a decision: {said}")

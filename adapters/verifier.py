@@ -21,8 +21,10 @@ from loopledger.adapters.place import in_folder
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.errors import LoopledgerError
 from loopledger.recompute import Advance
-from loopledger.verification import Findings, Segment
-from loopledger.verify import Runner, check_segment
+from loopledger.remaking import check_segment
+from loopledger.segment import Segment
+from loopledger.verification import Findings
+from loopledger.verify import Runner
 
 _WORTH_A_PROCESS = 5_000
 

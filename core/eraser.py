@@ -9,12 +9,13 @@ import msgspec
 
 from loopledger.checkpoints import Checkpoints
 from loopledger.commands import Command, Erase, KeptModel
-from loopledger.erasing import Mark, portions, versions_of
+from loopledger.erasing import Mark, portions
 from loopledger.errors import LearnerFailed, ReplayMismatch
 from loopledger.facts import Answer
 from loopledger.journal import Reader, Store
 from loopledger.learner import Learner
 from loopledger.loop import Prepared
+from loopledger.remains import unkept, versions_of
 from loopledger.state import State
 from loopledger.training import Progress
 from loopledger.versions import Versions
@@ -91,12 +92,12 @@ class Eraser:
             last = reader.head().seq
             for portion in portions(marks(reader), _PORTION):
                 versions = state().versions
-                kept, lost = self._models(reader, portion.decisions, force=force)
+                kept, lost = self._models(reader, portion.touched, force=force)
                 runs, events = portion.runs, portion.events
                 self._ask(Erase(runs, events, tuple(kept), tuple(lost), versions))
                 done = Erasure(
                     done.events + events,
-                    done.decisions + sum(map(len, portion.decisions.values())),
+                    done.decisions + portion.decisions,
                     (*done.kept, *(model.version for model in kept)),
                     (*done.lost, *lost),
                 )
@@ -105,13 +106,14 @@ class Eraser:
         return done
 
     def _models(
-        self, reader: Reader, decisions: dict[str, list[int]], *, force: bool
+        self, reader: Reader, touched: dict[str, list[int]], *, force: bool
     ) -> tuple[list[KeptModel], list[int]]:
         """Return the versions that could not be made any more, and those that cannot be made now."""
         versions = Versions(reader, self._learner, self._checkpoints)
-        kept: list[KeptModel] = []
-        lost: list[int] = []
-        for version in versions_of(reader, decisions):
+        kept: dict[int, KeptModel] = {}
+        lost: set[int] = set()
+
+        def keep(version: int) -> None:
             try:
                 model = versions.model(version) or b""
             except (ReplayMismatch, LearnerFailed) as error:
@@ -121,7 +123,15 @@ class Eraser:
                         f"({error}); erase it on a machine that can, or force it and lose the version",
                         getattr(error, "seq", 0),
                     ) from error
-                lost.append(version)
+                lost.add(version)
             else:
-                kept.append(KeptModel(version, model, sha256(model).hexdigest()))
-        return kept, lost
+                kept[version] = KeptModel(version, model, sha256(model).hexdigest())
+
+        for version in versions_of(reader, touched):
+            keep(version)
+        if lost:
+            # What was made from a lost version can only be made from what is beside the log.
+            for event in unkept(reader):
+                if event.parent in lost and event.version not in kept and event.version not in lost:
+                    keep(event.version)
+        return [kept[version] for version in sorted(kept)], sorted(lost)

@@ -7,10 +7,10 @@ import msgspec
 
 from loopledger.chain import Record
 from loopledger.checkpoints import Models
-from loopledger.erasing import Remains
 from loopledger.events import CONTROL, ModelImported, ModelTrained, decode
 from loopledger.journal import Reader
 from loopledger.policy import LearningPolicy
+from loopledger.remains import Remains
 from loopledger.state import State, evolve
 
 

@@ -8,8 +8,9 @@ from loopledger.journal import Reader
 from loopledger.learner import Scorer
 from loopledger.ranking import rank_actions
 from loopledger.request import SlotTerms
+from loopledger.segment import Served
 from loopledger.slots import rank_all_slots
-from loopledger.verification import Findings, Problem, Served
+from loopledger.verification import Findings, Problem
 
 Advance = Callable[[int], None]
 """Is told how much more is done, in events and decisions."""

@@ -5,11 +5,11 @@ from hashlib import sha256
 from msgspec.structs import replace
 
 from loopledger.checkpoints import Models
-from loopledger.erasing import Remains
 from loopledger.errors import LogDamaged, NotFound, ReplayMismatch
 from loopledger.events import CONTROL, VERSIONS, ModelImported, ModelTrained, decode
 from loopledger.journal import Reader
 from loopledger.learner import Learner
+from loopledger.remains import Remains
 from loopledger.request import whole_number
 from loopledger.state import State
 from loopledger.state import replay as replay_events
@@ -119,10 +119,27 @@ def rebuild(
         LearnerFailed: The engine refused, died or hung.
 
     """
+    while True:
+        remains = Remains(reader)
+        try:
+            return _rebuilt(reader, learner, version, checkpoints, progress, remains)
+        except ReplayMismatch:
+            # What it learned from may have been erased while it was read; then its bytes are kept.
+            if Remains(reader) == remains:
+                raise
+
+
+def _rebuilt(
+    reader: Reader,
+    learner: Learner,
+    version: int,
+    checkpoints: Models | None,
+    progress: Progress | None,
+    remains: Remains,
+) -> bytes:
     missing: list[tuple[int, ModelTrained]] = []
     model: bytes | None = None
     wanted = version
-    remains = Remains(reader)
     while wanted:
         seq, event = version_event(reader, wanted)
         if isinstance(event, ModelImported):

@@ -108,7 +108,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def known_through(self) -> int:
         """Seq up to which decisions were learned, by any line, or are known to an imported model."""
-        return max(self.closed_through, self.line.learned_through)
+        return max(self.closed_through, self.line.learned_through, self.line.publish_from)
 
 
 KEPT_STEPS = 64
@@ -204,7 +204,8 @@ def _trained(state: State, event: ModelTrained) -> State:
     since_kept = state.line.since_kept + event.decisions
     steps = state.line.steps_since_kept + 1
     kept = since_kept >= state.settings.checkpoint_interval or steps >= KEPT_STEPS
-    closed_through = max(state.closed_through, learned_through)
+    # A step without decisions closes nothing: what its line passed over may still get rewards.
+    closed_through = max(state.closed_through, event.last or 0)
     waits = state.waits
     while len(waits) > 1 and waits[1][0] <= closed_through + 1:
         waits = waits[1:]

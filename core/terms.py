@@ -1,10 +1,21 @@
 """Whether an event could come where it stands: what a valid chain alone does not say."""
 
+from hashlib import sha256
+
 from loopledger.chain import Record
-from loopledger.erasing import Gone
 from loopledger.errors import LogDamaged
-from loopledger.events import CONTROL, Decision, ModelPublished, ModelTrained, decode
+from loopledger.events import (
+    CONTROL,
+    VERSIONS,
+    Decision,
+    Erased,
+    ModelKept,
+    ModelPublished,
+    ModelTrained,
+    decode,
+)
 from loopledger.journal import Reader
+from loopledger.remains import Gone
 from loopledger.state import State, evolve
 
 
@@ -42,6 +53,10 @@ class Terms:
             found += _decision(event, state, record)
         elif isinstance(event, ModelTrained):
             found += _trained(event, state, record, reader)
+        elif isinstance(event, Erased):
+            found += _erased(event, state, record, reader)
+        elif isinstance(event, ModelKept):
+            found += _kept(event, record, reader)
         elif isinstance(event, ModelPublished) and not 0 < event.version <= state.versions:
             found.append(f"event {record.seq} publishes version {event.version}, which did not exist")
         return found
@@ -53,6 +68,8 @@ class Terms:
             return []
         if record.erased:
             return [f"event {record.seq} has lost its body, and no event says that it was erased"]
+        if _gone_meanwhile(record, reader):
+            return []
         return [f"event {record.seq} still has its body, which the log says was erased"]
 
 
@@ -89,6 +106,38 @@ def _imported(event: Decision, state: State, record: Record) -> list[str]:
     if (event.model_version, event.reward_wait) != (0, state.settings.reward_wait):
         found.append(f"event {record.seq} was imported under other terms than were in force")
     return found
+
+
+def _gone_meanwhile(record: Record, reader: Reader) -> bool:
+    again = reader.record(record.seq)
+    return again is not None and again.erased
+
+
+def _erased(event: Erased, state: State, record: Record, reader: Reader) -> list[str]:
+    found: list[str] = []
+    before = [0, *(last for _, last in event.runs)]
+    in_order = all(last < first <= end for last, (first, end) in zip(before, event.runs, strict=False))
+    room = sum(end - first + 1 for first, end in event.runs)
+    if not in_order or not 0 < event.events <= room or before[-1] >= record.seq:
+        found.append(f"event {record.seq} erases what was not there")
+    if not {*event.kept, *event.lost} <= set(range(1, state.versions + 1)):
+        found.append(f"event {record.seq} speaks of versions that did not exist")
+    for place, version in enumerate(event.kept):
+        seq = record.seq - len(event.kept) + place
+        holds = reader.record(seq)
+        model = decode(holds.body, seq) if holds is not None and not holds.erased else None
+        if not isinstance(model, ModelKept) or model.version != version:
+            found.append(f"event {seq} should hold the bytes of version {version}, and does not")
+    return found
+
+
+def _kept(event: ModelKept, record: Record, reader: Reader) -> list[str]:
+    made = reader.nth(VERSIONS, event.version)
+    version = decode(made.body, made.seq) if made is not None and made.seq < record.seq else None
+    recorded = version.sha256 if isinstance(version, ModelTrained) else None
+    if not recorded == event.sha256 == sha256(event.model).hexdigest():
+        return [f"event {record.seq} does not hold the bytes of version {event.version} that were recorded"]
+    return []
 
 
 def _trained(event: ModelTrained, state: State, record: Record, reader: Reader) -> list[str]:

@@ -11,10 +11,11 @@ from loopledger.facts import Answer
 from loopledger.journal import Store
 from loopledger.learner import Learner
 from loopledger.loop import Prepared
+from loopledger.material import check_material
 from loopledger.replay import rebuild, version_event
 from loopledger.request import whole_number
 from loopledger.state import State
-from loopledger.training import Progress, Step, check_material, fold
+from loopledger.training import Progress, Step, fold
 
 _ATTEMPTS = 3
 

@@ -12,7 +12,12 @@ import msgspec
 
 from loopledger.cooked import learning_line
 from loopledger.errors import LogDamaged
-from loopledger.events import DECISIONS, Decision, ModelTrained, RelearningBegun, decode
+from loopledger.events import (
+    DECISIONS,
+    ModelTrained,
+    RelearningBegun,
+    decode,
+)
 from loopledger.joining import join
 from loopledger.journal import Reader
 from loopledger.learner import Folded, Learner
@@ -141,32 +146,6 @@ def without(reader: Reader, seq: int) -> frozenset[int]:
     if not isinstance(event, RelearningBegun):
         raise LogDamaged(f"event {seq} should say what is left out of learning, and does not", seq)
     return frozenset(event.without)
-
-
-def check_material(reader: Reader, step: Step) -> None:
-    """Refuse to learn what is not what was recorded: a new model would carry it for ever.
-
-    Raises:
-        LogDamaged: Names the first event that was changed, or cannot be found.
-
-    """
-    if step.first is None or step.last is None:
-        return
-    end = reader.record(step.last)
-    if end is None:
-        raise LogDamaged(f"event {step.last} is missing", step.last)
-    decision = None if end.erased else decode(end.body, end.seq)
-    last = reader.head().seq  # how long rewards could come for a decision that is erased, nobody knows
-    if isinstance(decision, Decision):
-        last = reader.last_until(end.at + decision.reward_wait)
-    # Rewards that came before their decisions were checked with the step before.
-    for _ in reader.records(step.first, last):
-        pass  # reading is checking
-    lost = reader.unindexed(step.first, last)
-    if lost is not None:
-        raise LogDamaged(
-            f"event {lost} cannot be found by its kind or its event id: an index is damaged", lost
-        )
 
 
 def fold(

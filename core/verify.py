@@ -6,26 +6,23 @@ from all others, so that segments can be checked side by side.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from hashlib import sha256
 
 from msgspec.structs import replace
 
 from loopledger.anchor import Anchor, missing
 from loopledger.chain import Head, check
 from loopledger.checkpoints import Checkpoints, kept_state, lost, saved
-from loopledger.draw import number_for, uniform_hash
-from loopledger.erasing import Remains
-from loopledger.errors import LogDamaged, LoopledgerError, NotFound, ReplayMismatch
-from loopledger.events import CONTROL, DECISIONS, ModelImported, decode
+from loopledger.errors import LogDamaged, NotFound
+from loopledger.events import CONTROL, DECISIONS, decode
 from loopledger.journal import Reader
-from loopledger.learner import Learner, Scorer, opened
-from loopledger.recompute import REPORT_EVERY, Advance, recompute
-from loopledger.replay import Version, rebuild, state_at, version_event
+from loopledger.learner import Learner
+from loopledger.recompute import REPORT_EVERY, Advance
+from loopledger.remaking import check_segment
+from loopledger.replay import state_at
+from loopledger.segment import Segment, segments
 from loopledger.state import replay
 from loopledger.terms import Terms
-from loopledger.training import fold, step_of
-from loopledger.verification import Findings, Problem, Segment, Verification, segments
+from loopledger.verification import Findings, Problem, Verification
 
 Runner = Callable[[list[Segment], Advance], Iterable[Findings]]
 """Checks segments, in this process or in others."""
@@ -175,87 +172,6 @@ def _halfway(reader: Reader, since: int) -> tuple[Head, Terms]:
     return before, Terms(replace(state, seq=before.seq, at=before.at, digest=before.digest))
 
 
-def check_segment(
-    reader: Reader, learner: Learner, checkpoints: Checkpoints, segment: Segment, advance: Advance
-) -> Findings:
-    """Rebuild a segment's versions and compute the decisions again that they made."""
-    try:
-        return _segment(reader, learner, checkpoints, segment, advance)
-    except LogDamaged as error:
-        return Findings(problems=(Problem(error.seq or 1, str(error)),))
-
-
-def _segment(
-    reader: Reader, learner: Learner, checkpoints: Checkpoints, segment: Segment, advance: Advance
-) -> Findings:
-    findings = Findings()
-    remains = Remains(reader)
-    model: bytes | None = None
-    for place, version in enumerate((segment.start, *segment.versions)):
-        if version:
-            model, made = _make(reader, learner, checkpoints, version, model, remains if place else None)
-            findings = findings.plus(made)
-            if model is None:
-                return findings.plus(_unchecked(reader, segment, place))
-            advance(segment.decisions_of(version))
-        findings = findings.plus(_decisions(reader, learner, segment, version, model, advance))
-    return findings
-
-
-def _make(
-    reader: Reader,
-    learner: Learner,
-    checkpoints: Checkpoints,
-    version: int,
-    parent: bytes | None,
-    remains: Remains | None,
-) -> tuple[bytes | None, Findings]:
-    """Return a version's bytes, if it can be made or is kept, and what was found on the way.
-
-    Where a segment begins, nothing is said of what is erased: another segment checks that version.
-    """
-    seq, event = version_event(reader, version)
-    try:
-        if remains is None:
-            return rebuild(reader, learner, version, checkpoints), Findings()
-        if version in remains.kept | remains.lost:
-            made = rebuild(reader, learner, version) if version in remains.kept else None
-            return made, Findings(unchecked_versions=1)
-        if isinstance(event, ModelImported):
-            model = event.model
-        else:
-            model = fold(step_of(event), parent, reader, learner).model
-    except ReplayMismatch as error:
-        return None, _unlike(error.seq, event, learner.engine)
-    except LoopledgerError as error:
-        what = f"event {seq}: version {version} cannot be made again: {error}"
-        return None, Findings(problems=(Problem(seq, what),))
-    if sha256(model).hexdigest() == event.sha256:
-        return model, Findings(versions=1)
-    kept = checkpoints.load_model(version)
-    same = kept is not None and sha256(kept).hexdigest() == event.sha256
-    return kept if same else None, _unlike(seq, event, learner.engine)
-
-
-def _unlike(seq: int, event: Version, engine: str) -> Findings:
-    if event.engine != engine:
-        return Findings(unchecked_versions=1)
-    what = f"event {seq}: model version {event.version} does not replay to its SHA-256"
-    return Findings(problems=(Problem(seq, what),))
-
-
-def _unchecked(reader: Reader, segment: Segment, place: int) -> Findings:
-    """Return how much of a segment cannot be checked for want of the model at a place in it."""
-    missing = (segment.start, *segment.versions)[place:]
-    decisions = sum(
-        1
-        for stretch in segment.served
-        if stretch.version in missing
-        for _ in reader.records(stretch.first, stretch.last, DECISIONS)
-    )
-    return Findings(unchecked_versions=len(missing) - 1, unchecked_decisions=decisions)
-
-
 def _segments(
     reader: Reader, checkpoints: Checkpoints, since: int, until: int
 ) -> tuple[list[Segment], tuple[Problem, ...]]:
@@ -263,24 +179,3 @@ def _segments(
         return segments(reader, checkpoints, since, until), ()
     except LogDamaged as error:
         return [], (Problem(error.seq or 1, str(error)),)
-
-
-def _decisions(
-    reader: Reader, learner: Learner, segment: Segment, version: int, model: bytes | None, advance: Advance
-) -> Findings:
-    stretches = [stretch for stretch in segment.served if stretch.version == version]
-    if not stretches:
-        return Findings()
-    scorer: Scorer | None = None
-    foreign = False
-    if version and model is not None:
-        _, event = version_event(reader, version)
-        foreign = event.engine != learner.engine
-        scorer = learner.scorer(event.policy, model)
-    created = reader.record(1)
-    if created is None or created.event_id is not None:
-        return Findings(problems=(Problem(1, "event 1 is missing"),))
-    loop_id = getattr(decode(created.body, 1), "loop_id", "")
-    with opened(scorer):
-        numbers = partial(number_for, learner.hash_id, uniform_hash(loop_id))
-        return recompute(reader, scorer, stretches, numbers, advance, foreign=foreign)

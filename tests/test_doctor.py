@@ -195,6 +195,13 @@ def test_loops_in_memory():
         assert ledger.doctor().healthy
 
 
+def test_what_is_erased_before_it_was_learned(folder):
+    with loopledger.open(folder, clock=SimulatedClock(LATE)) as ledger:
+        ledger.loop("news").rank({"hour": 1}, learned.ACTIONS, event_id="gone")
+        ledger.loop("news").erase(["gone"])
+    assert said(diagnosed(folder), "problem") == ""
+
+
 def test_what_is_beside_the_log(folder):
     loop = folder / "news"
     (loop / "models" / "00000003.vw").write_bytes(b"damaged")

@@ -7,9 +7,10 @@ from support import Bench
 from test_loop import rank
 
 from loopledger.commands import Activate, Reward
-from loopledger.erasing import Gone, Mark, marks_before, marks_of, portions
+from loopledger.erasing import Mark, marks_before, marks_of, portions
 from loopledger.errors import NotFound
-from loopledger.events import TRAFFIC
+from loopledger.events import DECISIONS, TRAFFIC
+from loopledger.remains import Gone
 
 
 @pytest.fixture
@@ -75,7 +76,12 @@ def test_what_is_erased_already_is_not_erased_again(bench):
 
 MARKS = st.lists(st.tuples(st.integers(1, 3), st.sampled_from(TRAFFIC), st.booleans())).map(
     lambda steps: [
-        Mark(sum(gap for gap, *_ in steps[: at + 1]), kind, wanted)
+        Mark(
+            seq := sum(gap for gap, *_ in steps[: at + 1]),
+            kind,
+            wanted,
+            (kind, seq) if kind in DECISIONS else None,
+        )
         for at, (_, kind, wanted) in enumerate(steps)
     ]
 )
@@ -90,8 +96,9 @@ def test_portions_hold_what_is_chosen_and_nothing_else(marks, most):
     assert sum(portion.events for portion in found) == len(covered)
     assert all(0 < portion.events <= most for portion in found)
     assert runs == sorted(runs)
-    decisions = {seq: kind for portion in found for kind, seqs in portion.decisions.items() for seq in seqs}
-    assert decisions == {mark.seq: mark.kind for mark in covered if mark.kind.endswith("anked")}
+    assert sum(portion.decisions for portion in found) == sum(mark.kind in DECISIONS for mark in covered)
+    touched = {(kind, seq) for portion in found for kind, seqs in portion.touched.items() for seq in seqs}
+    assert touched == {mark.of for mark in covered if mark.of}
 
 
 def test_the_log_says_what_is_gone(bench):

@@ -11,7 +11,8 @@ from loopledger.adapters import verifier
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.verifier import side_by_side
 from loopledger.errors import LoopledgerError
-from loopledger.verification import Findings, segments
+from loopledger.segment import segments
+from loopledger.verification import Findings
 from loopledger.verify import verify
 
 

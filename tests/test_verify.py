@@ -11,8 +11,8 @@ from loopledger.checkpoints import save_state
 from loopledger.commands import ChangePolicy, ChangeSettings, Reward
 from loopledger.events import decode
 from loopledger.policy import LearningPolicy
+from loopledger.segment import segments
 from loopledger.settings import Settings
-from loopledger.verification import segments
 from loopledger.verify import verify
 
 

@@ -40,6 +40,34 @@ def test_what_was_changed_is_not_learned(folder, kind):
         assert loop.rank({}, learned.ACTIONS).event_id
 
 
+@pytest.mark.parametrize("changed", ["early", "late"])
+def test_a_reward_that_was_changed_is_not_learned_however_far_from_its_decision(tmp_path, lent, changed):  # noqa: ARG001 - learning processes that run already
+    """A reward may come before its decision, and long after one that shares its step with a shorter wait."""
+    clock = SimulatedClock(learned.START)
+    with loopledger.open(tmp_path, clock=clock, workers=1) as ledger:
+        loop = ledger.create("news", settings=loopledger.Settings(model_update_frequency=0))
+        loop.rank({}, learned.ACTIONS, event_id="before")
+        clock.advance(3600)
+        loop.train()
+        loop.reward("early", 1.0)
+        clock.advance(60)
+        for name in ("early", "late"):
+            loop.rank({}, learned.ACTIONS, event_id=name)
+        loop.change_settings(reward_wait_time=10.0)
+        loop.rank({}, learned.ACTIONS, event_id="last")
+        clock.advance(300)
+        loop.reward("other", 1.0)
+        loop.reward("late", 1.0)
+        loop.reward("other", 1.0)
+        clock.advance(3600)
+        seq = next(loop.log(kinds=["Rewarded"], event_id=changed)).seq
+        for number in range(300):  # else it would be near the log's end, which an opening checks
+            loop.reward(f"other-{number}", 0.0)
+        change(tmp_path, f"UPDATE events SET body = replace(body, '1.0', '0.5') WHERE seq = {seq}")
+        with pytest.raises(LogDamaged, match=f"event {seq} "):
+            loop.train()
+
+
 def test_a_repeated_rank_does_not_get_a_changed_answer(folder):
     seq = learned.seqs(folder / "news" / "log.db", "Ranked")[10]
     change(folder, f"UPDATE events SET body = replace(body, ':', ': ') WHERE seq = {seq}")

@@ -140,7 +140,7 @@ def _oldest(reader: Reader, found: Status) -> int | None:
     """Return when the window of the oldest unlearned decision closes."""
     span = reader.span(found.policy.decision_kind, found.learned_through, found.events, 1)
     record = reader.record(span.first) if span else None
-    decision = decode(record.body, record.seq) if record else None
+    decision = decode(record.body, record.seq) if record and not record.erased else None
     return record.at + decision.reward_wait if record and isinstance(decision, Decision) else None
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from loopledger.adapters.cooked_files import CookedFiles
-from loopledger.adapters.embedding.directory import Directory
+from loopledger.adapters.embedding.directory import Directory, check_name
 from loopledger.adapters.embedding.moments import microseconds
 from loopledger.adapters.ready import default_policy, ready_policy
 from loopledger.cooked_line import Times, longest_line
@@ -43,12 +43,13 @@ def import_history(
         InvalidRequest: Something cannot be used, or there is no decision in the files.
 
     """
+    check_name(name)
     if directory.has(name):
         raise Conflict(f"there is a loop {name!r} already, and history goes only into a new one")
     if policy is not None:
         directory.try_policy(policy, settings)
     try:
-        cooked = CookedFiles([Path(file) for file in files], longest_line(settings), progress)
+        cooked = _cooked_files(files, longest_line(settings), progress)
         with directory.making(name) as place, closing(place.store.writer()) as journal:
             writer = HistoryWriter(
                 journal,
@@ -60,7 +61,16 @@ def import_history(
             )
             writer.write(cooked)
             return writer.finish(tuple(cooked.read))
-    except (TypeError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise InvalidRequest("files", f"cannot be read: {error}") from None
+
+
+def _cooked_files(files: object, longest: int, progress: Progress | None) -> CookedFiles:
+    if isinstance(files, str | bytes) or not isinstance(files, Iterable):
+        raise InvalidRequest("files", f"must be a list of files (got {type(files).__name__})")
+    try:
+        return CookedFiles([Path(file) for file in files], longest, progress)
+    except (OSError, TypeError, ValueError) as error:
         raise InvalidRequest("files", f"cannot be read: {error}") from None
 
 

@@ -317,7 +317,9 @@ class LoopView:
 
 def first_since(reader: Reader, since: int | Moment) -> int:
     """Return the seq of the first event from a seq or a time on."""
-    return since if isinstance(since, int) else reader.last_until(microseconds(since) - 1) + 1
+    if isinstance(since, int) and not isinstance(since, bool):
+        return since
+    return reader.last_until(microseconds(since) - 1) + 1
 
 
 def _seq(reader: Reader, time: Moment | None, seq: int | None) -> int:

@@ -126,14 +126,8 @@ class SqliteReader:
     def traced(self, kind: DecisionKind, first: int, last: int) -> Iterator[Traced]:
         """Yield the decisions of a kind between two seqs, each with its outcomes."""
         after = first - 1
-        while rows := self._all(queries.TRACED, (kind, after, last)):
-            found = {
-                seq: Traced(seq, at, event_id, queries.body(codec, stored, seq), [])
-                for seq, at, event_id, codec, stored in rows
-            }
-            after = rows[-1][0]
-            for of, seq, at, what, codec, stored in self._all(queries.OUTCOMES, (kind, rows[0][0], after)):
-                found[of].outcomes.append(Outcome(seq, at, what, queries.body(codec, stored, seq)))
+        while found := self._traced_page(kind, after, last):
+            after = max(found)
             for traced in found.values():
                 if len(traced.outcomes) > 1:
                     traced.outcomes.sort()
@@ -176,6 +170,25 @@ class SqliteReader:
     def close(self) -> None:
         """Let go of the log."""
         self._connection.close()
+
+    def _traced_page(self, kind: DecisionKind, after: int, last: int) -> dict[int, Traced]:
+        # As of one moment: else of a decision that is erased meanwhile its rewards alone would be missing.
+        began = not self._connection.in_transaction
+        if began:
+            self._all("BEGIN")
+        try:
+            rows = self._all(queries.TRACED, (kind, after, last))
+            found = {
+                seq: Traced(seq, at, event_id, queries.body(codec, stored, seq), [])
+                for seq, at, event_id, codec, stored in rows
+            }
+            bounds = (kind, rows[0][0], rows[-1][0]) if rows else (kind, 0, 0)
+            for of, seq, at, what, codec, stored in self._all(queries.OUTCOMES, bounds):
+                found[of].outcomes.append(Outcome(seq, at, what, queries.body(codec, stored, seq)))
+        finally:
+            if began:
+                self._connection.rollback()
+        return found
 
     def _pages(self, after: int, last: int, kind: str | None, event_id: str | None) -> Iterator[Record]:
         query = queries.page(kind, event_id)

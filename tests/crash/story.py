@@ -10,19 +10,23 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 from support import ACTIONS, GREEDY, TinyLearner, context_of
 
+from loopledger import eraser
 from loopledger.actor import Letter
 from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.replies import BlockingReply
 from loopledger.adapters.sqlite import journal
 from loopledger.clock import SimulatedClock
 from loopledger.commands import ChangeSettings, Rank, Reward
+from loopledger.erasing import marks_of
 from loopledger.settings import Settings
 
+ERASED = ["batch-1", "batch-3"]
 SETTINGS = Settings(reward_wait_time=60.0, model_update_frequency=0, checkpoint_interval=3)
 
 
@@ -64,6 +68,10 @@ def live(folder, say):
     say("ranked", "batch-0", reply.wait().action)
     clock.advance(5)
     say("trained", session.train()[-1])
+    # Two transactions: the first puts a model into the log.
+    eraser._PORTION = 1
+    session.eraser.erase(partial(marks_of, event_ids=ERASED), lambda: session.state)
+    say("erased")
     directory.close()
     say("closed")
 

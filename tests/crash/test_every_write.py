@@ -88,6 +88,11 @@ def check(folder, said, end):
         assert max((words[1] for words in said if words[0] == "at"), default=0) <= len(records)
         versions = sum(record.kind == "ModelTrained" for record in records)
         assert max((words[1] for words in said if words[0] == "trained"), default=0) <= versions
+        # What is erased is said to be, and it is all that was to be erased, one by one.
+        erased = [record.event_id for record in records if record.erased]
+        assert erased == story.ERASED[: len(erased)]
+        assert len(erased) == sum(record.kind == "Erased" for record in records)
+        assert ["erased"] not in said or erased == story.ERASED
         # Whoever asks again gets the answer that was given.
         for words in said:
             if words[0] == "ranked":
