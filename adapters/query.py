@@ -12,6 +12,8 @@ from loopledger.errors import InvalidRequest
 from loopledger.request import check_unicode
 from loopledger.selection import Query
 
+_LONGEST = 4096
+
 
 class _Functions(functions.Functions):
     """JMESPath's own functions, and ``time('2026-11-01T12:00Z')`` to compare with ``at``."""
@@ -35,6 +37,10 @@ def query(text: object) -> Query:
     if not isinstance(text, str):
         raise InvalidRequest("where", f"must be a JMESPath expression as text (got {type(text).__name__})")
     check_unicode("where", text)
+    if len(text) > _LONGEST:
+        raise InvalidRequest(
+            "where", f"must have at most {_LONGEST:,} characters: it becomes part of the log"
+        )
     options = jmespath.Options(custom_functions=_Functions())
     try:
         compiled = jmespath.compile(text)

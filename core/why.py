@@ -5,10 +5,11 @@ from functools import partial
 
 import msgspec
 
+from loopledger.chain import Record
 from loopledger.checkpoints import Models
 from loopledger.draw import number_for, uniform, uniform_hash
 from loopledger.errors import NotFound
-from loopledger.events import ModelTrained, Ranked, Rewarded, SlotRanking, SlotsRanked, decode
+from loopledger.events import DECISIONS, ModelTrained, Ranked, Rewarded, SlotRanking, SlotsRanked, decode
 from loopledger.joining import Joined, Label, join
 from loopledger.journal import Outcome, Reader, Traced
 from loopledger.learner import Learner, Scorer, Weight, opened
@@ -172,13 +173,13 @@ def why(
     record = reader.decisions([event_id]).get(event_id)
     if record is None:
         raise NotFound(f"no decision has the event id {event_id!r}")
-    if record.erased:
+    traced = None if record.erased else _traced(reader, record)
+    if traced is None:
         raise NotFound(f"the decision {event_id!r} (event {record.seq}) was erased: only its hash is left")
     decision = decode(record.body, record.seq)
     if not isinstance(decision, Ranked | SlotsRanked):
         raise NotFound(f"event {record.seq} is no decision")
     then = state_at(reader, record.seq)
-    (traced,) = reader.traced(decision.kind, record.seq, record.seq)  # type: ignore[arg-type]
     joined = join(traced)
     learned_in = _learned_in(reader, record.seq, decision.kind)
     versions = Versions(reader, learner, checkpoints, progress)
@@ -216,6 +217,12 @@ def why(
         later=_later(decision, list(zip(questioned, drawn, strict=True)), versions, learned_in, reader),
         origin=None if isinstance(decision.origin, msgspec.UnsetType) else decision.origin,
     )
+
+
+def _traced(reader: Reader, record: Record) -> Traced | None:
+    """Return a decision with its outcomes; none if it is no decision, or is erased at this moment."""
+    kinds = [kind for kind in DECISIONS if kind == record.kind]
+    return next((traced for kind in kinds for traced in reader.traced(kind, record.seq, record.seq)), None)
 
 
 def _same(decision: Ranked | SlotsRanked, event_id: str, scorer: Scorer | None, then: State) -> bool:

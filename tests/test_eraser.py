@@ -1,5 +1,6 @@
 """Erasing beside a running loop: bodies go, the chain and every model stay."""
 
+import shutil
 from hashlib import sha256
 
 import pytest
@@ -307,3 +308,18 @@ def test_another_hash_in_its_place_is_found(tmp_path):
     place = next(record.seq for record in bench.records("Ranked") if record.erased)
     tamper(bench.place.folder / "log.db", f"UPDATE events SET body = zeroblob(32) WHERE seq = {place}")
     assert checked(bench).first_problem.seq == place
+
+
+def test_a_writer_that_died_before_it_cut_off_the_write_ahead_log(tmp_path, monkeypatch):
+    bench = Bench(on_disk(tmp_path))
+    bench.do(secret(0))
+    monkeypatch.setattr(type(bench.loop._journal), "_checkpoint", lambda _: None)
+    bench.erase("e0")
+    copied = shutil.copytree(bench.place.folder, tmp_path / "died" / "bench")  # as it is on the disk now
+    monkeypatch.undo()
+    bench.loop.close()
+    assert SECRET.encode() in (copied / "log.db-wal").read_bytes()
+    again = on_disk(tmp_path / "died").store.writer()
+    found = [path.name for path in copied.iterdir() if SECRET.encode() in path.read_bytes()]
+    again.close()
+    assert found == []

@@ -59,6 +59,10 @@ class SqliteJournal(SqliteReader):
             check_unchanged(self._connection)
             self._epoch = self._take_over()
             check_end(self.head(), self.committed())
+            if self._one(queries.ANY_ERASED):
+                # The writer before may have died while the write-ahead log still held what was erased.
+                self._overwrite = True
+                self._checkpoint()
         except BaseException as error:
             self.close()
             raise queries.refused(error) from error

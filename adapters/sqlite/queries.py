@@ -78,6 +78,7 @@ ERASABLE = f"""
     WHERE seq >= ? AND seq <= ? AND +kind IN ('Ranked', 'SlotsRanked', 'Rewarded', 'Activated')
     AND codec <> {ERASED} ORDER BY seq LIMIT {PAGE}
 """
+ANY_ERASED = "SELECT 1 FROM events WHERE kind = 'Erased' LIMIT 1"
 ERASE = f"UPDATE events SET codec = {ERASED}, body = ? WHERE seq = ?"
 
 
