@@ -1,0 +1,1 @@
+"""Personalizer's REST API over HTTP: unchanged clients find what they knew."""

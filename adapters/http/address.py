@@ -1,0 +1,65 @@
+"""Where a request goes: the loop, the version and the operation that its path names."""
+
+from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+from loopledger.adapters.http.versions import PATHS, QUERIES, Version
+
+_PERSONALIZER, _LEGACY = "personalizer", "personalization"
+
+
+class Address(NamedTuple):
+    """A request's address.
+
+    Attributes:
+        loop: The loop that the path names, if it does.
+        version: Of the API; none if there is no such version, or none is said.
+        path: What comes after the version, in small letters; `ANY` stands for an id.
+        name: That id, decoded.
+        query: The parameters of the query; of several of one name the last.
+
+    """
+
+    loop: str | None
+    version: Version | None
+    path: tuple[str, ...]
+    name: str
+    query: dict[str, str]
+
+
+ANY = "*"
+_HOLDERS = frozenset({"events", "evaluations", "featureimportances"})
+
+
+def address_of(raw_path: bytes, query_string: bytes) -> Address | None:
+    """Return the address that a path names; none if it is none of this API.
+
+    The path is taken apart before it is decoded, so that an id may hold a slash as ``%2F``.
+    Doubled slashes count as one: many clients put a path after an endpoint that ends with one.
+    """
+    parts = [part for part in raw_path.decode("latin-1").split("/") if part]
+    loop = None
+    if len(parts) > 1 and parts[0].lower() == "loops":
+        loop, parts = unquote(parts[1]), parts[2:]
+    if not parts or (base := parts[0].lower()) not in {_PERSONALIZER, _LEGACY}:
+        return None
+    query = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)) if query_string else {}
+    rest = parts[1:]
+    version = PATHS.get(rest[0].lower()) if rest else None
+    if version is not None:
+        rest = rest[1:]
+    else:
+        version = QUERIES.get(query.get("api-version", "").lower())
+    if base == _LEGACY and version is not Version.V1_0:
+        return None
+    return Address(loop, version, *_path(rest), query)
+
+
+def _path(parts: list[str]) -> tuple[tuple[str, ...], str]:
+    """Return the path with `ANY` for its id, and the id."""
+    path = [part.lower() for part in parts]
+    for at, part in enumerate(path[:-1]):
+        if part in _HOLDERS:
+            path[at + 1] = ANY
+            return tuple(path), unquote(parts[at + 1], errors="replace")
+    return tuple(path), ""

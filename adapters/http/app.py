@@ -1,0 +1,56 @@
+"""The application: one ASGI app for all loops of a data folder."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from loopledger.adapters.embedding.async_ledger import AsyncLedger
+from loopledger.adapters.http.call import House
+from loopledger.adapters.http.gateway import Gateway
+from loopledger.adapters.system_clock import SystemClock
+from loopledger.clock import Clock
+
+
+def build_app(
+    folder: str | Path,
+    *,
+    clock: Clock | None = None,
+    trusted: Sequence[str] = (),
+    most_at_once: int = 4096,
+    open_loops: int = 256,
+) -> Starlette:
+    """Return the ASGI application that serves the loops of a data folder; its lifespan opens and closes them.
+
+    Args:
+        folder: The data folder.
+        clock: Tells the time; by default the machine's.
+        trusted: SHA-256 fingerprints of the certificates whose signed models may be imported.
+        most_at_once: How many requests may be under way at a time; one more is answered with 429.
+        open_loops: How many loops may be open at a time.
+
+    """
+    clock = clock or SystemClock()
+    ledger = AsyncLedger(folder, clock=clock, open_loops=open_loops)
+    house = House(Path(folder).absolute(), clock, tuple(trusted))
+    ready = False
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        nonlocal ready
+        async with ledger:
+            ready = True
+            try:
+                yield
+            finally:
+                ready = False
+
+    async def health(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
+
+    gateway = Gateway(ledger, house, most_at_once)
+    return Starlette(routes=[Route("/health", health), Mount("", gateway)], lifespan=lifespan)

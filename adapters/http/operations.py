@@ -1,0 +1,104 @@
+"""The operations: which path and method names which, since when, and what it answers to errors."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, NoReturn
+
+from loopledger.adapters.http import events, rank
+from loopledger.adapters.http.address import ANY
+from loopledger.adapters.http.call import Call, Reply
+from loopledger.adapters.http.errors import Refusal
+from loopledger.adapters.http.versions import Version
+
+_SMALL = 8 * 1_048_576
+_LARGE = 512 * 1_048_576
+
+
+class Operation(NamedTuple):
+    """An operation.
+
+    Attributes:
+        name: What the specification calls it.
+        carry_out: Does it.
+        since: The first version that has it.
+        invalid: The error code for a request that cannot be used.
+        failed: The error code for a learner that cannot answer.
+        largest: Most bytes of a body.
+
+    """
+
+    name: str
+    carry_out: Callable[[Call], Awaitable[Reply]]
+    since: Version = Version.V1_0
+    invalid: str = "BadRequest"
+    failed: str = "InternalServerError"
+    largest: int = _SMALL
+
+
+Path = tuple[str, ...]
+
+
+async def _not_yet(_: Call) -> NoReturn:
+    raise Refusal(
+        "NotImplemented", "loopledger does not have this operation yet; docs/compatibility.md lists all"
+    )
+
+
+_P1, _P2, _P3, _2022 = Version.PREVIEW_1, Version.PREVIEW_2, Version.PREVIEW_3, Version.V2022
+
+OPERATIONS: dict[Path, dict[str, Operation]] = {
+    ("rank",): {
+        "POST": Operation("Rank", rank.rank, invalid="InvalidRankRequest", failed="ModelRankingError")
+    },
+    ("events", ANY, "reward"): {
+        "POST": Operation("Events_Reward", events.reward, invalid="InvalidRewardRequest")
+    },
+    ("events", ANY, "activate"): {
+        "POST": Operation("Events_Activate", events.activate, invalid="InvalidEventIdToActivate")
+    },
+    ("multislot", "rank"): {
+        "POST": Operation("MultiSlot_Rank", rank.rank_slots, _P1, "InvalidRankRequest", "ModelRankingError")
+    },
+    ("multislot", "events", ANY, "reward"): {
+        "POST": Operation("MultiSlotEvents_Reward", events.reward_slots, _P1, "InvalidRewardRequest")
+    },
+    ("multislot", "events", ANY, "activate"): {
+        "POST": Operation("MultiSlotEvents_Activate", events.activate, _P1, "InvalidEventIdToActivate")
+    },
+    ("configurations", "applyfromevaluation"): {
+        "POST": Operation("ServiceConfiguration_ApplyFromEvaluation", _not_yet, _P1)
+    },
+    ("evaluations",): {
+        "GET": Operation("Evaluations_List", _not_yet),
+        "POST": Operation("Evaluations_Create", _not_yet),
+    },
+    ("evaluations", ANY): {
+        "GET": Operation("Evaluations_Get", _not_yet),
+        "PUT": Operation("Evaluations_Create", _not_yet, _2022),
+        "DELETE": Operation("Evaluations_Delete", _not_yet),
+    },
+    ("featureimportances",): {"GET": Operation("FeatureImportances_List", _not_yet, _2022)},
+    ("featureimportances", ANY): {
+        "GET": Operation("FeatureImportances_Get", _not_yet, _2022),
+        "PUT": Operation("FeatureImportances_Create", _not_yet, _2022),
+        "DELETE": Operation("FeatureImportances_Delete", _not_yet, _2022),
+    },
+    ("logs", "interactions"): {"POST": Operation("Log_Interactions", _not_yet, _P2)},
+    ("logs", "observations"): {"POST": Operation("Log_Observations", _not_yet, _P2)},
+}
+
+
+def operation_at(path: Path, version: Version, method: str) -> Operation:
+    """Return the operation that a path and a method name.
+
+    Raises:
+        Refusal: The version has none there, or not with this method.
+
+    """
+    there = OPERATIONS.get(path, {})
+    found = there.get(method) or (there.get("GET") if method == "HEAD" else None)
+    if found is not None and found.since <= version:
+        return found
+    allowed = [name for name, operation in there.items() if operation.since <= version]
+    if not allowed:
+        raise Refusal("ResourceNotFound", "there is no such operation in this version of the API")
+    raise Refusal("405", headers=((b"allow", ", ".join(allowed).encode()),))
