@@ -95,7 +95,9 @@ class Cognitive:
             yield
         except self._models.ErrorResponseException as error:
             found = error.error.error
-            raise Refused("ErrorResponseException", error.response.status_code, found.code, found.message) from None
+            raise Refused(
+                "ErrorResponseException", error.response.status_code, found.code, found.message
+            ) from None
         except HttpOperationError as error:
             # Its reward and activate do not say what a refusal looks like; the answer does.
             found = json.loads(error.response.text)["error"]
@@ -118,9 +120,7 @@ class Ai:
         if server.certificate:
             options["connection_verify"] = server.certificate
         self.client = package.PersonalizerClient(server.endpoint, credential, **options)
-        self.administration = package.PersonalizerAdministrationClient(
-            server.endpoint, credential, **options
-        )
+        self.administration = package.PersonalizerAdministrationClient(server.endpoint, credential, **options)
 
     def rank(self, request):
         return self._call(self.client.rank, request)

@@ -9,7 +9,6 @@ from cooked import ZIP, sample
 from faces import Refused
 from wishes import EPSILON, IDS, probabilities, rank
 
-
 CONFIGURATION = {
     "rewardWaitTime": "PT4H",
     "defaultReward": 0.25,
@@ -114,7 +113,8 @@ def test_the_policy_is_got_put_and_reset(face):
 
 
 @pytest.mark.parametrize(
-    "arguments", ["--epsilon 0.2", "--cb_explore_adf --data /etc/passwd", "--cb_explore_adf -f /tmp/x", "nonsense"]
+    "arguments",
+    ["--epsilon 0.2", "--cb_explore_adf --data /etc/passwd", "--cb_explore_adf -f /tmp/x", "nonsense"],
 )
 def test_a_policy_that_cannot_be(face, arguments):
     before = face.policy()

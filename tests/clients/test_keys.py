@@ -43,7 +43,9 @@ def test_either_of_two_keys_is_replaced_while_the_other_works(client, server, co
     (second,) = server.command("keys", "create", name, "--json")
     assert second["loop"] == name
     assert second["key"] != first
-    (listed,) = [line if isinstance(line, list) else [line] for line in server.command("keys", "list", name, "--json")]
+    (listed,) = [
+        line if isinstance(line, list) else [line] for line in server.command("keys", "list", name, "--json")
+    ]
     names = {key["name"] for key in listed}
     assert len(names) == 2
     old, new = (connect(client, server, key) for key in (first, second["key"]))
@@ -61,7 +63,11 @@ def test_either_of_two_keys_is_replaced_while_the_other_works(client, server, co
 
 def test_health_needs_no_key_and_everything_else_does(server):
     assert server.get("/health")[0] == 200
-    for path in ("/personalizer/v1.0/configurations/service", "/personalizer/v1.0/model", "/loops/x/personalizer/v1.0/model"):
+    for path in (
+        "/personalizer/v1.0/configurations/service",
+        "/personalizer/v1.0/model",
+        "/loops/x/personalizer/v1.0/model",
+    ):
         status, _, body = server.get(path)
         assert status == 401
         assert b'"error"' in body
