@@ -106,13 +106,19 @@ def open_signed(data: bytes) -> SignedModel:
         LoopledgerError: The package that checks signatures is not installed.
 
     """
-    members = _members(data)
+    members = signed_members(data)
     certificate, key = _certificate(members[SIGNER])
     _check_signature(key, members[SIGNATURE], members[MODEL])
     return SignedModel(members[MODEL], certificate)
 
 
-def _members(data: bytes) -> dict[str, bytes]:
+def signed_members(data: bytes) -> dict[str, bytes]:
+    """Return the members of a signed zip, whoever signed it.
+
+    Raises:
+        InvalidRequest: It is no such zip.
+
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return {name: _member(archive, name) for name in (MODEL, SIGNER, SIGNATURE)}

@@ -26,12 +26,14 @@ from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.as_of import AsOf
 from loopledger.bisect import Bisection
 from loopledger.commands import Activate, Command, ResetModel, Reward
+from loopledger.dates import Dates
 from loopledger.difference import Difference
 from loopledger.eraser import Erasure
 from loopledger.errors import LoopStopped
 from loopledger.export import Export, Format
 from loopledger.facts import Answer
 from loopledger.lineage import ModelVersion
+from loopledger.policy import LearningPolicy
 from loopledger.reports import Entry, Model, Status, entry
 from loopledger.request import Actions, Features, Slots
 from loopledger.settings import Settings
@@ -183,6 +185,10 @@ class AsyncLoop:
         """Return the settings in force."""
         return await self._threads.run(lambda: self._blocking.settings)
 
+    async def policy(self) -> LearningPolicy:
+        """Return the learning policy in force."""
+        return await self._threads.run(lambda: self._blocking.policy)
+
     async def status(self) -> Status:
         """Return how the loop stands."""
         return await self._threads.run(self._blocking.status)
@@ -226,6 +232,10 @@ class AsyncLoop:
     async def models(self) -> list[ModelVersion]:
         """Return every model version that the loop ever had, as `Loop.models` does."""
         return await self._threads.run(self._blocking.models)
+
+    async def dates(self) -> Dates:
+        """Return when the log begins and ends, and more, as `Loop.dates` does."""
+        return await self._threads.run_long(self._blocking.dates)
 
     async def as_of(self, *, time: Moment | None = None, seq: int | None = None) -> AsOf:
         """Return the loop as it was at a moment, as `Loop.as_of` does."""

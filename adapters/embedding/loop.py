@@ -305,6 +305,11 @@ class Loop(LoopView):
         """The settings in force."""
         return self._session().state.settings
 
+    @property
+    def policy(self) -> LearningPolicy:
+        """The learning policy in force, without the exploration that a setting may write into it."""
+        return self._session().state.policy
+
     def _tried(self, policy: Policy) -> LearningPolicy:
         new = as_policy(policy)
         try:

@@ -21,6 +21,7 @@ from loopledger.as_of import AsOf, as_of, rank_as_of
 from loopledger.bisect import Bisection, Bisector
 from loopledger.checkpoints import recover
 from loopledger.clock import Clock, SimulatedClock
+from loopledger.dates import Dates, dates
 from loopledger.difference import Difference, Side, difference, side_of
 from loopledger.errors import InvalidRequest, NotFound
 from loopledger.export import Export, Format
@@ -172,6 +173,11 @@ class LoopView:
         """Return every model version that the loop ever had, without their bytes."""
         with self._reading() as reader:
             return lineage(reader, self.place.checkpoints)
+
+    def dates(self) -> Dates:
+        """Return when the log begins and ends, and when model and settings were changed last."""
+        with self._reading() as reader:
+            return dates(reader)
 
     def as_of(self, *, time: Moment | None = None, seq: int | None = None) -> AsOf:
         """Return the loop as it was at a time, or after an event; with neither of them, as it is.

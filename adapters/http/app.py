@@ -1,6 +1,7 @@
 """The application: one ASGI app for all loops of a data folder."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from starlette.routing import Mount, Route
 from loopledger.adapters.embedding.async_ledger import AsyncLedger
 from loopledger.adapters.http.call import House
 from loopledger.adapters.http.gateway import Gateway
+from loopledger.adapters.http.retention import keep_retention
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.clock import Clock
 
@@ -36,18 +38,21 @@ def build_app(
     """
     clock = clock or SystemClock()
     ledger = AsyncLedger(folder, clock=clock, open_loops=open_loops)
-    house = House(Path(folder).absolute(), clock, tuple(trusted))
+    fingerprints = tuple("".join(one.replace(":", "").split()).lower() for one in trusted)
+    house = House(Path(folder).absolute(), clock, fingerprints, asyncio.Lock())
     ready = False
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         nonlocal ready
         async with ledger:
+            retention = asyncio.create_task(keep_retention(ledger, house))
             ready = True
             try:
                 yield
             finally:
                 ready = False
+                retention.cancel()
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)

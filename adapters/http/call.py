@@ -1,5 +1,6 @@
 """A call of an operation, and the reply to it."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,12 +26,14 @@ class House(NamedTuple):
         folder: The data folder.
         clock: Tells the time.
         trusted: Fingerprints of the certificates whose models may be imported.
+        changing: Held while a configuration is changed, so that two changes cannot mix.
 
     """
 
     folder: Path
     clock: Clock
-    trusted: tuple[str, ...] = ()
+    trusted: tuple[str, ...]
+    changing: asyncio.Lock
 
 
 class Call(NamedTuple):

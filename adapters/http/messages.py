@@ -5,6 +5,10 @@ import re
 from loopledger.errors import InvalidRequest
 
 _SENTENCES = [
+    (
+        r"policy\.arguments: must contain --cb_explore_adf",
+        "The learning policy must contain --cb_explore_adf or --cats.",
+    ),
     (r"actions: must be 1 to (\d+)", r"Action count should be between 1 and \1."),
     (r"actions\[\d+\]\.id: must have 1 to .*\(got 0\)", "Action ids must not be empty."),
     (r"event_id: must have 1 to .*\(got 0\)", "EventId should be non-empty or null."),

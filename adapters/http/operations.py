@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, NoReturn
 
-from loopledger.adapters.http import events, rank
+from loopledger.adapters.http import configuration, events, logs, model, policy, rank
 from loopledger.adapters.http.address import ANY
 from loopledger.adapters.http.call import Call, Reply
 from loopledger.adapters.http.errors import Refusal
@@ -64,6 +64,27 @@ OPERATIONS: dict[Path, dict[str, Operation]] = {
     ("multislot", "events", ANY, "activate"): {
         "POST": Operation("MultiSlotEvents_Activate", events.activate, _P1, "InvalidEventIdToActivate")
     },
+    ("configurations", "service"): {
+        "GET": Operation("ServiceConfiguration_Get", configuration.get_configuration),
+        "PUT": Operation(
+            "ServiceConfiguration_Update",
+            configuration.put_configuration,
+            invalid="InvalidServiceConfiguration",
+        ),
+    },
+    ("configurations", "policy"): {
+        "GET": Operation("Policy_Get", policy.get_policy),
+        "PUT": Operation("Policy_Update", policy.put_policy, invalid="InvalidPolicyConfiguration"),
+        "DELETE": Operation("Policy_Reset", policy.delete_policy),
+    },
+    ("model",): {
+        "GET": Operation("Model_Get", model.get_model),
+        "PUT": Operation("Model_Import", model.put_model, _P3, "InvalidModelImportFormat", largest=_LARGE),
+        "DELETE": Operation("Model_Reset", model.delete_model),
+    },
+    ("model", "properties"): {"GET": Operation("Model_GetProperties", model.get_model_properties)},
+    ("logs",): {"DELETE": Operation("Log_Delete", logs.delete_logs)},
+    ("logs", "properties"): {"GET": Operation("Log_GetProperties", logs.get_log_properties)},
     ("configurations", "applyfromevaluation"): {
         "POST": Operation("ServiceConfiguration_ApplyFromEvaluation", _not_yet, _P1)
     },

@@ -1,0 +1,69 @@
+"""When things last happened in a loop: what a glance at it shows without reading the whole log."""
+
+import msgspec
+
+from loopledger.events import CONTROL, TRAFFIC, VERSIONS
+from loopledger.journal import Reader
+from loopledger.state import State, evolve
+
+_CONFIGURING = ("LoopCreated", "PolicyChanged", "SettingsChanged")
+_STRETCH = 512
+
+
+class Dates(msgspec.Struct, frozen=True):
+    """When things happened, each UTC in microseconds since 1970; none if they never did.
+
+    Attributes:
+        first: The first decision, reward or activation whose body is there.
+        last: The last one.
+        made: When the model was made that is published now.
+        published: Since when it has been.
+        configured: When settings or policy were set last.
+
+    """
+
+    first: int | None
+    last: int | None
+    made: int | None
+    published: int | None
+    configured: int | None
+
+
+def dates(reader: Reader) -> Dates:
+    """Return when things happened in a log."""
+    made: dict[int, int] = {}
+    published = configured = None
+    state: State | None = None
+    for record in reader.records(kinds=CONTROL):
+        before = state.published if state else 0
+        state = evolve(state, record)
+        if record.kind in VERSIONS:
+            made[state.versions] = record.at
+        if record.kind in _CONFIGURING:
+            configured = record.at
+        if state.published != before:
+            published = record.at
+    version = state.published if state else 0
+    return Dates(
+        _first(reader),
+        _last(reader),
+        made.get(version),
+        published if version else None,
+        configured,
+    )
+
+
+def _first(reader: Reader) -> int | None:
+    kept = (record.at for record in reader.records(kinds=TRAFFIC) if not record.erased)
+    return next(kept, None)
+
+
+def _last(reader: Reader) -> int | None:
+    until = reader.head().seq
+    while until > 0:
+        stretch = list(reader.records(max(1, until - _STRETCH + 1), until))
+        for record in reversed(stretch):
+            if record.kind in TRAFFIC and not record.erased:
+                return record.at
+        until -= _STRETCH
+    return None

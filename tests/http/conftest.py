@@ -1,0 +1,64 @@
+import shutil
+from contextlib import ExitStack
+
+import learned
+import pytest
+from starlette.testclient import TestClient
+
+import loopledger
+from loopledger.adapters.http.app import build_app
+from loopledger.adapters.http.keys import create_key
+
+SLOTS = loopledger.LearningPolicy("slots", "--ccb_explore_adf --epsilon 0.2 --power_t 0 -l 0.001 -q ::")
+LATER = learned.START + 30 * 86_400 * 1_000_000
+
+
+class Served:
+    """A server in this process, its loops, and a client with a key for each of them."""
+
+    def __init__(self, folder, clock, client):
+        self.folder, self.clock, self.client = folder, clock, client
+        self.keys = {name: create_key(folder, name)[1] for name in ("news", "home")}
+
+    def call(self, method, path, *, loop="news", json=None, content=None, key=None, headers=None, code=None):
+        sent = {"Ocp-Apim-Subscription-Key": key or self.keys[loop], **(headers or {})}
+        reply = self.client.request(
+            method, f"http://testserver{path}", json=json, content=content, headers=sent
+        )
+        assert code is None or reply.status_code == code, (reply.status_code, reply.text)
+        assert reply.status_code != 500, reply.text
+        if reply.status_code == 204:
+            assert not reply.content
+        if reply.status_code >= 400:
+            check_envelope(reply)
+        return reply
+
+
+def check_envelope(reply):
+    error = reply.json()["error"]
+    assert set(error) <= {"code", "message", "target", "details", "innerError"}
+    assert error["code"]
+    assert error["message"]
+    for detail in error.get("details", ()):
+        assert set(detail) == {"code", "message"}
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A data folder with the loops `news`, which has learned, and `home`, which decides several slots."""
+    folder = tmp_path_factory.mktemp("http") / "data"
+    learned.make(folder)
+    settings = loopledger.Settings(model_update_frequency=0)
+    with loopledger.open(folder, clock=loopledger.SimulatedClock(LATER), workers=1) as ledger:
+        ledger.create("home", policy=SLOTS, settings=settings)
+    return folder
+
+
+@pytest.fixture
+def served(made, tmp_path):
+    folder = shutil.copytree(made, tmp_path / "data")
+    clock = loopledger.SimulatedClock(LATER)
+    with ExitStack() as stack:
+        served = Served(folder, clock, stack.enter_context(TestClient(build_app(folder, clock=clock))))
+        served.close = stack.close
+        yield served
