@@ -1,7 +1,7 @@
 """The asynchronous face of the newer Python client, which has the same operations."""
 
 import pytest
-from wishes import probabilities, rank, slots
+from wishes import even, probabilities, rank, slots
 
 pytest.importorskip("azure.ai.personalizer")
 pytest.importorskip("aiohttp")
@@ -35,7 +35,7 @@ async def test_its_operations(server, new_loop, open_clients):
         assert await administration.update_policy(policy) == policy
         signed = b"".join([part async for part in await administration.export_model(signed=True)])
         await administration.reset_model()
-        assert set(probabilities(await client.rank(rank())).values()) == {pytest.approx(1 / 3)}
+        assert even(await client.rank(rank()))
         await administration.import_model(signed)
         assert max(probabilities(await client.rank(rank())).values()) > 0.5
         assert set(await administration.get_model_properties()) == {"creationTime", "lastModifiedTime"}

@@ -38,7 +38,14 @@ def run(folder, script, **environment):
     """Run a script and what it leaves running; return its exit code and all that was said."""
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", f"trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n{script}"],
+        [
+            "bash",
+            "-e",
+            "-o",
+            "pipefail",
+            "-c",
+            f"trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n{script}",
+        ],
         cwd=folder,
         env={**os.environ, "PATH": path, **environment},
         capture_output=True,

@@ -27,3 +27,8 @@ def slots(**more):
 
 def probabilities(answer):
     return {action["id"]: action["probability"] for action in answer["ranking"]}
+
+
+def even(answer):
+    """Tell whether an answer gives all actions the same probability, as there is without a model."""
+    return len({round(probability, 6) for probability in probabilities(answer).values()}) == 1

@@ -201,10 +201,23 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    (
-        "actions contextFeatures excludedActions eventId deferActivation slots value reward name arguments "
-        "rewardWaitTime learningMode logRetentionDays defaultReward explorationPercentage"
-    ).split()
+    [
+        "actions",
+        "contextFeatures",
+        "excludedActions",
+        "eventId",
+        "deferActivation",
+        "slots",
+        "value",
+        "reward",
+        "name",
+        "arguments",
+        "rewardWaitTime",
+        "learningMode",
+        "logRetentionDays",
+        "defaultReward",
+        "explorationPercentage",
+    ]
 )
 BODIES = st.dictionaries(FIELDS, VALUES | st.just(ACTIONS) | st.just(SLOTS), max_size=5).map(json.dumps)
 PATHS = [
