@@ -39,7 +39,7 @@ def build_app(
     clock = clock or SystemClock()
     ledger = AsyncLedger(folder, clock=clock, open_loops=open_loops)
     fingerprints = tuple("".join(one.replace(":", "").split()).lower() for one in trusted)
-    house = House(Path(folder).absolute(), clock, fingerprints, asyncio.Lock())
+    house = House(Path(folder).absolute(), clock, fingerprints, asyncio.Lock(), {})
     ready = False
 
     @asynccontextmanager

@@ -27,6 +27,7 @@ class House(NamedTuple):
         clock: Tells the time.
         trusted: Fingerprints of the certificates whose models may be imported.
         changing: Held while a configuration is changed, so that two changes cannot mix.
+        explaining: For the loops that are open, whether a Rank explains itself.
 
     """
 
@@ -34,6 +35,7 @@ class House(NamedTuple):
     clock: Clock
     trusted: tuple[str, ...]
     changing: asyncio.Lock
+    explaining: dict[str, bool]
 
 
 class Call(NamedTuple):

@@ -35,6 +35,7 @@ _SINCE = {
     "auto_optimization_frequency": Version.PREVIEW_1,
     "auto_optimization_start_date": Version.PREVIEW_1,
     "model_retrain_days": Version.V2022,
+    "is_inference_explainability_enabled": Version.V2022,
 }
 _SPANS = ("reward_wait_time", "model_export_frequency", "auto_optimization_frequency")
 _REWARDING = {"reward_wait_time", "default_reward", "reward_aggregation"}
@@ -62,6 +63,7 @@ class ServiceConfiguration(msgspec.Struct, frozen=True, kw_only=True, rename="ca
     auto_optimization_frequency: str | None = None
     auto_optimization_start_date: str | None = None
     model_retrain_days: int | None = None
+    is_inference_explainability_enabled: bool | None = None
 
 
 _decoder = msgspec.json.Decoder(ServiceConfiguration)
@@ -97,6 +99,7 @@ async def put_configuration(call: Call) -> Reply:
         if beside:
             changed = replace(service, **beside)
             await asyncio.to_thread(write_service, call.house.folder, call.loop.name, changed)
+            call.house.explaining[call.loop.name] = changed.is_inference_explainability_enabled
     return await get_configuration(call)
 
 

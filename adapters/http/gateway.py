@@ -1,5 +1,6 @@
 """The gateway: from a request on the wire to an operation of a loop, and back."""
 
+import asyncio
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from loopledger.adapters.http.call import Call, Header, House, Reply
 from loopledger.adapters.http.errors import Refusal, error_reply, refusal_of
 from loopledger.adapters.http.keys import Keys
 from loopledger.adapters.http.operations import Operation, operation_at
+from loopledger.adapters.http.service import read_service
 from loopledger.adapters.http.versions import Version
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LoopStopped, NotFound
@@ -94,7 +96,10 @@ class Gateway:
         raise Refusal("401", headers=((b"www-authenticate", b"Bearer"),))
 
     async def _opened(self, name: str) -> AsyncLoop:
-        loop = self._loops[name] = await self._ledger.loop(name)
+        loop = await self._ledger.loop(name)
+        service = await asyncio.to_thread(read_service, self._house.folder, name)
+        self._house.explaining[name] = service.is_inference_explainability_enabled
+        self._loops[name] = loop
         return loop
 
     def _refusal(self, request: "_Request", error: Exception) -> Reply:

@@ -11,11 +11,12 @@ _FILE = "service.json"
 
 
 class Service(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The fields that no setting of a loop stands for. Nothing is decided or learned by them.
+    """The fields that no setting of a loop stands for. Nothing is decided by them.
 
     Attributes:
         log_retention_days: Decisions that are older are erased; -1: none.
         model_retrain_days: Days of the log that a change of policy learns again; 0: all.
+        is_inference_explainability_enabled: Whether a Rank says what the model made of each feature.
         log_mirror_enabled: Kept, and not acted on.
         log_mirror_sas_uri: The same.
         is_auto_optimization_enabled: The same.
@@ -26,6 +27,7 @@ class Service(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
     log_retention_days: int = -1
     model_retrain_days: int = 0
+    is_inference_explainability_enabled: bool = False
     log_mirror_enabled: bool | None = None
     log_mirror_sas_uri: str | None = None
     is_auto_optimization_enabled: bool = False

@@ -3,9 +3,11 @@ from contextlib import ExitStack
 
 import learned
 import pytest
+from click.testing import CliRunner
 from starlette.testclient import TestClient
 
 import loopledger
+from loopledger.adapters.cli.main import main
 from loopledger.adapters.http.app import build_app
 from loopledger.adapters.http.keys import create_key
 
@@ -62,3 +64,21 @@ def served(made, tmp_path):
         served = Served(folder, clock, stack.enter_context(TestClient(build_app(folder, clock=clock))))
         served.close = stack.close
         yield served
+
+
+@pytest.fixture
+def data(made, tmp_path):
+    """A data folder of one's own, with the loop `news`."""
+    return shutil.copytree(made, tmp_path / "data")
+
+
+@pytest.fixture
+def run():
+    """Call the command line in this process."""
+
+    def run(*words, code=0):
+        result = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run

@@ -200,25 +200,9 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-FIELDS = st.sampled_from(
-    [
-        "actions",
-        "contextFeatures",
-        "excludedActions",
-        "eventId",
-        "deferActivation",
-        "slots",
-        "value",
-        "reward",
-        "name",
-        "arguments",
-        "rewardWaitTime",
-        "learningMode",
-        "logRetentionDays",
-        "defaultReward",
-        "explorationPercentage",
-    ]
-)
+RANKING = ["actions", "contextFeatures", "excludedActions", "eventId", "deferActivation", "slots"]
+CONFIGURING = ["rewardWaitTime", "learningMode", "logRetentionDays", "defaultReward", "explorationPercentage"]
+FIELDS = st.sampled_from([*RANKING, *CONFIGURING, "value", "reward", "name", "arguments"])
 BODIES = st.dictionaries(FIELDS, VALUES | st.just(ACTIONS) | st.just(SLOTS), max_size=5).map(json.dumps)
 PATHS = [
     ("POST", "rank"),

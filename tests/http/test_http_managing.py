@@ -56,7 +56,12 @@ def test_each_version_has_its_own_fields_and_durations(served):
     assert set(new) == {*NEW, "isAutoOptimizationEnabled"}
     assert new["rewardWaitTime"] == "PT10M"
     assert new["lastConfigurationEditDate"].endswith("Z")
-    assert set(last) == {*NEW, "isAutoOptimizationEnabled", "modelRetrainDays"}
+    assert set(last) == {
+        *NEW,
+        "isAutoOptimizationEnabled",
+        "isInferenceExplainabilityEnabled",
+        "modelRetrainDays",
+    }
 
 
 def test_what_is_put_is_what_is_got(served):
@@ -307,7 +312,7 @@ def test_retention_is_carried_out(served):
     from loopledger.adapters.http.retention import erase_old
 
     configuration(served, logRetentionDays=20)
-    house = House(served.folder, served.clock, (), None)
+    house = House(served.folder, served.clock, (), None, {})
     served.close()
 
     async def go():
@@ -322,3 +327,16 @@ def test_retention_is_carried_out(served):
     dates, found = asyncio.run(go())
     assert dates.first is None
     assert found.holds
+
+
+def test_a_rank_explains_itself_where_the_configuration_asks_for_it(served):
+    body = {"contextFeatures": [{"hour": 1}], "actions": [{"id": "music", "features": [{"long": 0.5}]}]}
+    assert "inferenceExplanation" not in served.call("POST", f"{V1}/rank", json=body, code=201).json()
+    configuration(served, "/personalizer", QUERY, isInferenceExplainabilityEnabled=True)
+    answer = served.call("POST", f"{V1}/rank", json=body, code=201).json()
+    (explained,) = answer["inferenceExplanation"]
+    assert explained["id"] == answer["rewardActionId"] == "music"
+    scores = {feature["name"]: feature["score"] for feature in explained["features"]}
+    # Music was always worth something.
+    assert sum(scores.values()) > 0
+    assert any(name.endswith("long") or "^" in name for name in scores)

@@ -1,0 +1,118 @@
+"""A server in a process of its own: ready, over http and https, and ended by SIGTERM."""
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import httpx2
+import pytest
+
+from loopledger.adapters.embedding.ledger import Ledger
+from loopledger.adapters.http.keys import create_key
+from loopledger.adapters.model_signer import _made
+
+PROGRAM = (sys.executable, "-W", "error", "-c", "from loopledger.adapters.cli.main import main; main()")
+RANK = {"actions": [{"id": "a", "features": [{"secret-feature": 1}]}, {"id": "b", "features": []}]}
+
+
+@pytest.fixture
+def start(tmp_path):
+    processes = []
+
+    said = (tmp_path / "said").open("w")
+
+    def start(data, *words):
+        process = subprocess.Popen(
+            [*PROGRAM, "--data", str(data), "-v", "serve", "--port", "0", "--json", *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        )
+        processes.append(process)
+        return process, json.loads(process.stdout.readline())["address"]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    said.close()
+
+
+def certificate(folder):
+    """Return a file with a key and a certificate that it signed itself."""
+    file = folder / "tls.pem"
+    file.write_bytes(_made(datetime(2026, 1, 1, tzinfo=UTC)))
+    return file
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_it_serves_until_it_is_ended_and_loses_nothing(start, tmp_path, secure):
+    data = tmp_path / "data"
+    with Ledger(data) as ledger:
+        ledger.create("news")
+    key = create_key(data, "news")[1]
+    pem = certificate(tmp_path) if secure else None
+    process, address = start(data, *(("--certificate", pem, "--private-key", pem) if secure else ()))
+    assert address.startswith("https:" if secure else "http:")
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    headers = {"Ocp-Apim-Subscription-Key": key}
+    with httpx2.Client(base_url=address, headers=headers, verify=trusting) as client:
+        assert client.get("/health").json() == {"status": "ready"}
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(
+                threads.map(lambda _: client.post("/personalizer/v1.0/rank", json=RANK), range(64))
+            )
+        assert {answer.status_code for answer in answers} == {201}
+        path = "/personalizer/v1.0/events/a%2Fb%20c/reward"
+        assert client.post(path, json={"value": 1}).status_code == 204
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    said = (tmp_path / "said").read_text()
+    lines = [json.loads(line) for line in said.splitlines()]
+    ranks = [line for line in lines if line.get("operation") == "Rank"]
+    assert len(ranks) == 64
+    assert {(line["loop"], line["status"], line["event"]) for line in ranks} == {("news", 201, "answered")}
+    assert len({line["request"] for line in ranks}) == 64
+    assert key not in said
+    assert "secret-feature" not in said
+    with Ledger(data) as ledger:
+        loop = ledger.loop("news")
+        assert loop.status().counts["Ranked"] == 64
+        assert [entry.kind for entry in loop.log(event_id="a/b c")] == ["Rewarded"]
+        assert loop.verify().holds
+
+
+def test_it_is_killed_and_goes_on(start, tmp_path):
+    data = tmp_path / "data"
+    with Ledger(data) as ledger:
+        ledger.create("news")
+    headers = {"Ocp-Apim-Subscription-Key": create_key(data, "news")[1]}
+    answered = []
+    for _ in range(2):
+        process, address = start(data)
+        with httpx2.Client(base_url=address, headers=headers) as client:
+            answered += [
+                client.post("/personalizer/v1.0/rank", json=RANK).json()["eventId"] for _ in range(5)
+            ]
+            process.kill()
+            process.wait()
+    with Ledger(data) as ledger:
+        loop = ledger.loop("news")
+        assert [entry.event_id for entry in loop.log(kinds=["Ranked"])] == answered
+        assert loop.verify().holds
+
+
+def test_what_cannot_be_served_is_a_sentence(run, data):
+    assert "go together" in run("--data", data, "serve", "--certificate", __file__, code=2).output
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert "in use" in run("--data", data, "serve", "--port", port, code=3).output
+    words = ("--certificate", __file__, "--private-key", __file__)
+    assert "loopledger: " in run("--data", data, "serve", "--port", 0, *words, code=3).output

@@ -1,0 +1,148 @@
+"""When something is wrong: in one loop, in the machine, or because there is too much at a time."""
+
+import asyncio
+import json
+
+import pytest
+
+import loopledger
+from loopledger.adapters.http.address import address_of
+from loopledger.adapters.http.app import build_app
+from loopledger.adapters.http.call import House
+from loopledger.adapters.http.errors import error_reply, refusal_of
+from loopledger.adapters.http.gateway import Gateway
+from loopledger.adapters.http.keys import create_key
+from loopledger.adapters.http.versions import Version
+from loopledger.errors import (
+    LearnerFailed,
+    LogDamaged,
+    LoopInUse,
+    LoopStopped,
+    NotFound,
+    Overloaded,
+)
+
+RANK = json.dumps({"actions": [{"id": "a", "features": [{"x": 1}]}]})
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (Overloaded("too many"), 429, "429"),
+        (LoopStopped("it has stopped"), 503, "OperationNotAllowed"),
+        (LoopInUse("elsewhere"), 503, "OperationNotAllowed"),
+        (LearnerFailed("no answer"), 409, "ModelRankingError"),
+        (LogDamaged("event 3 is missing"), 500, "InternalServerError"),
+        (NotFound("no loop"), 404, "ResourceNotFound"),
+        (OSError(28, "No space left on device"), 500, "InternalServerError"),
+        (ZeroDivisionError("secret"), 500, "InternalServerError"),
+    ],
+)
+def test_every_error_has_its_answer(error, status, code):
+    reply = error_reply(refusal_of(error, "InvalidRankRequest", "ModelRankingError"), Version.V2022)
+    found = json.loads(reply.body)["error"]
+    assert (reply.status, found["code"]) == (status, code)
+    assert (b"x-ms-error-code", code.encode()) in reply.headers
+    assert (b"retry-after" in dict(reply.headers)) == (status in {429, 503})
+    assert b"secret" not in reply.body
+
+
+def test_a_version_without_ranking_errors_says_what_it_has():
+    refusal = refusal_of(LearnerFailed("no"), "InvalidRankRequest", "ModelRankingError")
+    assert error_reply(refusal, Version.V1_0).status == 500
+
+
+def test_one_loops_trouble_is_its_own_and_ends(served):
+    path = "/personalizer/v1.0/rank"
+    served.call("POST", path, content=RANK, code=201)
+    log = served.folder / "home" / "log.db"
+    whole = log.read_bytes()
+    log.write_bytes(b"rubbish")
+    error = served.client.post(
+        "/personalizer/v1.1-preview.1/multislot/rank",
+        headers={"Ocp-Apim-Subscription-Key": served.keys["home"]},
+    )
+    assert error.status_code == 500
+    assert "log" in error.json()["error"]["details"][0]["message"]
+    served.call("POST", path, content=RANK, code=201)
+    log.write_bytes(whole)
+    served.call("GET", "/personalizer/v1.0/configurations/policy", loop="home", code=200)
+
+
+def test_a_loop_that_another_process_holds_is_said_to_be(served):
+    with loopledger.open(served.folder, clock=served.clock) as ledger:
+        ledger.loop("home")
+        path = "/personalizer/v1.0/configurations/policy"
+        assert "retry-after" in served.call("GET", path, loop="home", code=503).headers
+    served.call("GET", path, loop="home", code=200)
+
+
+def test_a_loop_that_is_gone(served):
+    create_key(served.folder, "gone")
+    key = create_key(served.folder, "gone")[1]
+    served.call("GET", "/personalizer/v1.0/configurations/policy", key=key, code=404)
+
+
+def test_before_it_begins_it_is_not_healthy(made):
+    app = build_app(made)
+    (route,) = [route for route in app.routes if route.path == "/health"]
+    assert asyncio.run(route.endpoint(None)).status_code == 503
+
+
+async def test_more_requests_than_may_be_under_way_are_told_so(made, tmp_path):
+    house = House(made, loopledger.SimulatedClock(), (), asyncio.Lock(), {})
+    gateway = Gateway(loopledger.open_async(tmp_path), house, most_at_once=1)
+    sent = []
+    arrived = asyncio.Event()
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/personalizer/v1.0/rank",
+        "query_string": b"",
+        "headers": [(b"ocp-apim-subscription-key", create_key(made, "news", "key2")[1].encode())],
+    }
+
+    async def never():
+        arrived.set()
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    first = asyncio.create_task(gateway(scope, never, send))
+    await arrived.wait()
+    await gateway(scope, never, send)
+    assert sent[0]["status"] == 429
+    assert (b"retry-after", b"1") in sent[0]["headers"]
+    first.cancel()
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    sent.clear()
+    await asyncio.gather(first, return_exceptions=True)
+    await gateway(scope, gone, send)
+    assert not sent
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"/personalizer/v1.0/events/a%2Fb/reward", (None, Version.V1_0, ("events", "*", "reward"), "a/b")),
+        (b"//loops/n%20x//personalizer/v1.0/rank", ("n x", Version.V1_0, ("rank",), "")),
+        (
+            b"/personalizer/v1.0/events/Events/reward",
+            (None, Version.V1_0, ("events", "*", "reward"), "Events"),
+        ),
+        (b"/personalizer/v1.0/events/%FF/reward", (None, Version.V1_0, ("events", "*", "reward"), "\ufffd")),
+        (b"/personalizer/v1.0/events/reward", (None, Version.V1_0, ("events", "*"), "")),
+        (b"/loops/personalizer", None),
+        (b"/", None),
+    ],
+)
+def test_addresses(path, expected):
+    found = address_of(path, b"")
+    if expected is None or found is None:
+        assert found is None is expected
+    else:
+        assert (found.loop, found.version, found.path) == expected[:3]
