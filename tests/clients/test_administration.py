@@ -215,7 +215,10 @@ def test_deleted_logs_are_gone_and_the_model_stays(face):
     assert face.server.problems(face.name) == []
 
 
-def test_the_answer_is_explained_when_that_is_asked_for(face):
+def test_the_answer_is_explained_when_that_is_asked_for(server, connect, new_loop):
+    _, key = new_loop(server, "learned")
+    # Only the newest version of the API had it.
+    face = connect("ai (PyPI)", server, key)
     assert "inferenceExplanation" not in face.rank(rank())
     face.configure({**face.configuration(), "isInferenceExplainabilityEnabled": True})
     answer = face.rank(rank())
