@@ -2,7 +2,7 @@
 
 import msgspec
 
-from loopledger.events import CONTROL, TRAFFIC, VERSIONS
+from loopledger.events import CONTROL, DECISIONS, VERSIONS
 from loopledger.journal import Reader
 from loopledger.state import State, evolve
 
@@ -14,7 +14,7 @@ class Dates(msgspec.Struct, frozen=True):
     """When things happened, each UTC in microseconds since 1970; none if they never did.
 
     Attributes:
-        first: The first decision, reward or activation whose body is there.
+        first: The first decision that was not erased.
         last: The last one.
         made: When the model was made that is published now.
         published: Since when it has been.
@@ -54,7 +54,7 @@ def dates(reader: Reader) -> Dates:
 
 
 def _first(reader: Reader) -> int | None:
-    kept = (record.at for record in reader.records(kinds=TRAFFIC) if not record.erased)
+    kept = (record.at for record in reader.records(kinds=DECISIONS) if not record.erased)
     return next(kept, None)
 
 
@@ -63,7 +63,7 @@ def _last(reader: Reader) -> int | None:
     while until > 0:
         stretch = list(reader.records(max(1, until - _STRETCH + 1), until))
         for record in reversed(stretch):
-            if record.kind in TRAFFIC and not record.erased:
+            if record.kind in DECISIONS and not record.erased:
                 return record.at
         until -= _STRETCH
     return None

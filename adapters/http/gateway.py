@@ -109,8 +109,8 @@ class Gateway:
         invalid, failed = (operation.invalid, operation.failed) if operation else ("BadRequest",) * 2
         refusal = refusal_of(error, invalid, failed)
         reply = error_reply(refusal, request.version)
-        if reply.status >= _SERVER_ERROR:
-            unforeseen = not refusal.details and not isinstance(error, Refusal)
+        if reply.status >= _SERVER_ERROR and not isinstance(error, Refusal):
+            unforeseen = not refusal.details
             self._log.error("failed", **request.described(), error=repr(error), exc_info=unforeseen)
         return reply
 
