@@ -1,10 +1,12 @@
 """The gateway: from a request on the wire to an operation of a loop, and back."""
 
 import asyncio
+import logging
 import time
 import traceback
 import uuid
 from collections.abc import Iterator
+from itertools import count
 
 from starlette.types import Receive, Scope, Send
 
@@ -25,6 +27,11 @@ _SAID = b"x-ms-client-request-id"
 _LONGEST_SAID = 128
 _SERVER_ERROR = 500
 _PATIENCE = 30.0
+_logger = logging.getLogger("loopledger")
+
+# Requests are counted under a random beginning: to draw each anew would hold up all of them.
+_MAKER = str(uuid.uuid4())[:24]
+_counted = count()
 
 
 class _Gone(Exception):
@@ -62,7 +69,8 @@ class Gateway:
             reply = self._refusal(request, error)
         finally:
             self._busy -= 1
-        self._log.info("answered", **request.described(), status=reply.status)
+        if _logger.isEnabledFor(logging.INFO):
+            self._log.info("answered", **request.described(), status=reply.status)
         headers = [*reply.headers, *request.echoed()]
         if reply.status != 204:  # noqa: PLR2004 - HTTP's own number; such an answer has no body
             headers.append((b"content-length", b"%d" % len(reply.body)))
@@ -131,7 +139,7 @@ class _Request:
         self.loop = ""
         self.operation: Operation | None = None
         self._receive = receive
-        self._id = str(uuid.uuid4())
+        self._id = f"{_MAKER}{next(_counted) & 0xFFFFFFFFFFFF:012x}"
         self._begun = time.perf_counter()
         raw_path = scope.get("raw_path") or scope["path"].encode()
         self.address: Address | None = address_of(raw_path, scope["query_string"])
