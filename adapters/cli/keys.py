@@ -55,7 +55,7 @@ def list_(data: Path, loop: str | None, json_: bool) -> None:
 @as_json
 @click.pass_obj
 def revoke(data: Path, loop: str, name: str, json_: bool) -> None:
-    """Let the key NAME of LOOP open nothing any more; a running server notices at once."""
+    """Let the key NAME of LOOP open nothing any more; a running server notices within a moment."""
     revoke_key(data, loop, name)
     if json_:
         print_json({"loop": loop, "name": name, "revoked": True})

@@ -1,9 +1,12 @@
 """The gateway: from a request on the wire to an operation of a loop, and back."""
 
 import asyncio
+import logging
 import time
+import traceback
 import uuid
 from collections.abc import Iterator
+from itertools import count
 
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +26,12 @@ _KEY = b"ocp-apim-subscription-key"
 _SAID = b"x-ms-client-request-id"
 _LONGEST_SAID = 128
 _SERVER_ERROR = 500
+_PATIENCE = 30.0
+_logger = logging.getLogger("loopledger")
+
+# Requests are counted under a random beginning: to draw each anew would hold up all of them.
+_MAKER = str(uuid.uuid4())[:24]
+_counted = count()
 
 
 class _Gone(Exception):
@@ -60,7 +69,8 @@ class Gateway:
             reply = self._refusal(request, error)
         finally:
             self._busy -= 1
-        self._log.info("answered", **request.described(), status=reply.status)
+        if _logger.isEnabledFor(logging.INFO):
+            self._log.info("answered", **request.described(), status=reply.status)
         headers = [*reply.headers, *request.echoed()]
         if reply.status != 204:  # noqa: PLR2004 - HTTP's own number; such an answer has no body
             headers.append((b"content-length", b"%d" % len(reply.body)))
@@ -82,7 +92,11 @@ class Gateway:
                 "api-version=2022-09-01-preview",
             )
         operation = request.operation = operation_at(address.path, address.version, request.scope["method"])
-        body = await request.body(operation.largest)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                body = await request.body(operation.largest)
+        except TimeoutError:
+            raise Refusal("RequestTimeout", f"the body did not come within {_PATIENCE:g} seconds") from None
         loop = self._loops.get(name) or await self._opened(name)
         call = Call(loop, address.version, body, address.name, address.query, self._house)
         return await operation.carry_out(call)
@@ -110,8 +124,10 @@ class Gateway:
         refusal = refusal_of(error, invalid, failed)
         reply = error_reply(refusal, request.version)
         if reply.status >= _SERVER_ERROR and not isinstance(error, Refusal):
-            unforeseen = not refusal.details
-            self._log.error("failed", **request.described(), error=repr(error), exc_info=unforeseen)
+            # What is not foreseen may quote the request: then only where it happened is said.
+            where = "".join(traceback.format_tb(error.__traceback__)) if not refusal.details else ""
+            said = type(error).__name__ if where else str(error)
+            self._log.error("failed", **request.described(), error=said, where=where)
         return reply
 
 
@@ -123,7 +139,7 @@ class _Request:
         self.loop = ""
         self.operation: Operation | None = None
         self._receive = receive
-        self._id = str(uuid.uuid4())
+        self._id = f"{_MAKER}{next(_counted) & 0xFFFFFFFFFFFF:012x}"
         self._begun = time.perf_counter()
         raw_path = scope.get("raw_path") or scope["path"].encode()
         self.address: Address | None = address_of(raw_path, scope["query_string"])

@@ -7,6 +7,7 @@ is nothing to guess from its hash, so a slow hash would only make every request 
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -22,6 +23,8 @@ NAMES = ("key1", "key2")
 """What a loop's keys are called."""
 
 _BYTES = 32
+_PAUSE = 0.1
+"""Seconds between looks at the file. A look lets other threads run, and is waited for in every request."""
 
 Hashes = dict[str, dict[str, str]]
 """For each loop the hashes of its keys, by their names."""
@@ -71,7 +74,7 @@ def list_keys(folder: Path) -> list[tuple[str, str]]:
 
 
 class Keys:
-    """The keys of a data folder as a server asks for them; it notices when they change.
+    """The keys of a data folder as a server asks for them; it notices within a moment when they change.
 
     Args:
         folder: The data folder.
@@ -80,6 +83,8 @@ class Keys:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._file = str(_file(folder))
+        self._looked = -_PAUSE
         self._seen: tuple[int, int, int] | None = None
         self._loops: dict[str, tuple[str, str]] = {}
 
@@ -99,16 +104,19 @@ class Keys:
         return loop if compare_digest(known, hashed) else None
 
     def _refresh(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < _PAUSE:
+            return
         try:
-            stat = _file(self._folder).stat()
+            stat = os.stat(self._file)  # noqa: PTH116 - without making a path for every look
             seen = stat.st_mtime_ns, stat.st_ino, stat.st_size
         except OSError:
             seen = 0, 0, 0
-        if seen == self._seen:
-            return
-        hashes = _read(self._folder)
-        self._loops = {hashed: (hashed, loop) for loop, own in hashes.items() for hashed in own.values()}
-        self._seen = seen
+        if seen != self._seen:
+            hashes = _read(self._folder)
+            self._loops = {hashed: (hashed, loop) for loop, own in hashes.items() for hashed in own.values()}
+            self._seen = seen
+        self._looked = now
 
 
 def _file(folder: Path) -> Path:

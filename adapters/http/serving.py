@@ -55,6 +55,7 @@ def serve(app: Starlette, place: Place, grace: float, ready: Callable[[str], Non
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         lifespan="on",
         ws="none",
     )

@@ -15,6 +15,11 @@ SLOTS = loopledger.LearningPolicy("slots", "--ccb_explore_adf --epsilon 0.2 --po
 LATER = learned.START + 30 * 86_400 * 1_000_000
 
 
+@pytest.fixture(autouse=True)
+def _look_at_keys_each_time(monkeypatch):
+    monkeypatch.setattr("loopledger.adapters.http.keys._PAUSE", 0.0)
+
+
 class Served:
     """A server in this process, its loops, and a client with a key for each of them."""
 
