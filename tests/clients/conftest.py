@@ -51,9 +51,9 @@ def https(tmp_path_factory, certificate):
         yield server
 
 
-@pytest.fixture(scope="session", params=["http", "https"])
+@pytest.fixture(scope="session", params=["http", pytest.param("https", marks=pytest.mark.slow)])
 def server(request):
-    """A server, over http and over https."""
+    """A server, over http and over https; all of it twice takes its time."""
     return request.getfixturevalue(request.param)
 
 

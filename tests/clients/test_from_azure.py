@@ -65,6 +65,7 @@ def program(text, name, language):
     return code
 
 
+@pytest.mark.slow
 def test_a_new_users_way(folder):
     pytest.importorskip("azure.cognitiveservices.personalizer")
     pytest.importorskip("starlette")
@@ -97,6 +98,7 @@ def test_the_fingerprint_is_that_of_the_other_page():
     assert fingerprint in other
 
 
+@pytest.mark.slow
 def test_the_ways_to_trust_a_certificate_are_those_that_work(folder, https, new_loop):
     """The options are used by all other tests; here are the environment variables and curl."""
     _, key = new_loop(https)
