@@ -53,6 +53,7 @@ def build_app(
             finally:
                 ready = False
                 retention.cancel()
+                await asyncio.gather(retention, return_exceptions=True)
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)

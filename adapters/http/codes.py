@@ -62,6 +62,7 @@ CODES = {
     "ResourceNotFound": Code(404, "Requested resource does not exist on the server."),
     "LogsPropertiesNotFound": Code(404, "Log properties not found."),
     "405": Code(405, "The method is not allowed for this resource."),
+    "RequestTimeout": Code(408, "The task was canceled."),
     "ModelRankingError": Code(
         409,
         "Error while ranking actions using model. Please verify the learning settings are valid.",

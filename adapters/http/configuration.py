@@ -153,10 +153,16 @@ def _check(changes: dict[str, Any], before: dict[str, Any], policy: LearningPoli
         raise InvalidRequest("modelExportFrequency", "must be longer than nothing")
     kept = after["log_retention_days"]
     least = math.ceil(wait / _DAY + 1)
-    if "log_retention_days" in changes and kept != -1 and not least <= kept <= _MOST_DAYS:
+    if (
+        {"log_retention_days", "reward_wait_time"} & changes.keys()
+        and kept != -1
+        and not least <= kept <= _MOST_DAYS
+    ):
         raise Refusal("InvalidLogRetentionDays", f"at least {least} here", target="logRetentionDays")
     again = after["model_retrain_days"]
-    if "model_retrain_days" in changes and not 0 <= again <= (_MOST_DAYS if kept == -1 else kept):
+    if {"model_retrain_days", "log_retention_days"} & changes.keys() and not 0 <= again <= (
+        _MOST_DAYS if kept == -1 else kept
+    ):
         raise Refusal("InvalidModelRetrainDays", target="modelRetrainDays")
     if policy.multi_slot and changes.get("is_auto_optimization_enabled"):
         raise Refusal("ProblemTypeIncompatibleWithAutoOptimization", target="isAutoOptimizationEnabled")

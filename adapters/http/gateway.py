@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import traceback
 import uuid
 from collections.abc import Iterator
 
@@ -23,6 +24,7 @@ _KEY = b"ocp-apim-subscription-key"
 _SAID = b"x-ms-client-request-id"
 _LONGEST_SAID = 128
 _SERVER_ERROR = 500
+_PATIENCE = 30.0
 
 
 class _Gone(Exception):
@@ -82,7 +84,11 @@ class Gateway:
                 "api-version=2022-09-01-preview",
             )
         operation = request.operation = operation_at(address.path, address.version, request.scope["method"])
-        body = await request.body(operation.largest)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                body = await request.body(operation.largest)
+        except TimeoutError:
+            raise Refusal("RequestTimeout", f"the body did not come within {_PATIENCE:g} seconds") from None
         loop = self._loops.get(name) or await self._opened(name)
         call = Call(loop, address.version, body, address.name, address.query, self._house)
         return await operation.carry_out(call)
@@ -110,8 +116,10 @@ class Gateway:
         refusal = refusal_of(error, invalid, failed)
         reply = error_reply(refusal, request.version)
         if reply.status >= _SERVER_ERROR and not isinstance(error, Refusal):
-            unforeseen = not refusal.details
-            self._log.error("failed", **request.described(), error=repr(error), exc_info=unforeseen)
+            # What is not foreseen may quote the request: then only where it happened is said.
+            where = "".join(traceback.format_tb(error.__traceback__)) if not refusal.details else ""
+            said = type(error).__name__ if where else str(error)
+            self._log.error("failed", **request.described(), error=said, where=where)
         return reply
 
 

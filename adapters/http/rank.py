@@ -4,6 +4,7 @@ import msgspec
 
 from loopledger.adapters.http.call import JSON, Call, Reply
 from loopledger.answers import RankedAction
+from loopledger.errors import LoopledgerError
 
 _encoder = msgspec.json.Encoder()
 
@@ -67,8 +68,14 @@ async def rank_slots(call: Call) -> Reply:
 
 
 async def _explained(call: Call, response: RankResponse) -> RankResponse:
-    """Return an answer with what the model made of the features of the action to show."""
-    (drawn,) = (await call.loop.why(response.event_id)).drawn
+    """Return an answer with what the model made of the features of the action to show.
+
+    The decision is in the log by then: what cannot be explained is answered all the same.
+    """
+    try:
+        (drawn,) = (await call.loop.why(response.event_id)).drawn
+    except LoopledgerError:
+        return response
     scores = [
         # The model estimates a cost, of which less is better.
         FeatureScore(weight.feature, -weight.contribution)

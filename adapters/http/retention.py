@@ -1,12 +1,14 @@
 """Log retention: what is older than a loop's ``logRetentionDays`` is erased, as long as the server runs."""
 
 import asyncio
+import sqlite3
 from datetime import timedelta
 
 from loopledger.adapters.embedding.async_ledger import AsyncLedger
 from loopledger.adapters.http.call import House
 from loopledger.adapters.http.service import read_service
 from loopledger.diagnostics import diagnostics
+from loopledger.errors import LoopledgerError
 
 _PAUSE = 3600.0
 
@@ -17,8 +19,8 @@ async def keep_retention(ledger: AsyncLedger, house: House) -> None:
         for name in await ledger.loops():
             try:
                 await erase_old(ledger, house, name)
-            except Exception as error:  # noqa: BLE001 - one loop's trouble is its own
-                diagnostics(loop=name).error("retention failed", error=repr(error))
+            except (LoopledgerError, OSError, sqlite3.Error) as error:  # one loop's trouble is its own
+                diagnostics(loop=name).error("retention failed", error=str(error))
         await asyncio.sleep(_PAUSE)
 
 

@@ -142,6 +142,12 @@ def test_codes_that_a_version_did_not_have(served):
     assert refused(served, "/personalizer", QUERY, modelRetrainDays=6) == "InvalidModelRetrainDays"
 
 
+def test_retention_leaves_time_to_learn(served):
+    configuration(served, logRetentionDays=2)
+    assert refused(served, rewardWaitTime="P2D") == "InvalidLogRetentionDays"
+    configuration(served, rewardWaitTime="P2D", logRetentionDays=3)
+
+
 def test_a_setting_that_another_face_made_may_stay_as_it_is(served):
     configuration(served, "/personalizer", QUERY, explorationPercentage=0.4, modelExportFrequency="PT0S")
 

@@ -89,9 +89,9 @@ def test_before_it_begins_it_is_not_healthy(made):
     assert asyncio.run(route.endpoint(None)).status_code == 503
 
 
-async def test_more_requests_than_may_be_under_way_are_told_so(made, tmp_path):
-    house = House(made, loopledger.SimulatedClock(), (), asyncio.Lock(), {})
-    gateway = Gateway(loopledger.open_async(tmp_path), house, most_at_once=1)
+async def test_more_requests_than_may_be_under_way_are_told_so(data, tmp_path):
+    house = House(data, loopledger.SimulatedClock(), (), asyncio.Lock(), {})
+    gateway = Gateway(loopledger.open_async(tmp_path / "none"), house, most_at_once=1)
     sent = []
     arrived = asyncio.Event()
     scope = {
@@ -99,7 +99,7 @@ async def test_more_requests_than_may_be_under_way_are_told_so(made, tmp_path):
         "method": "POST",
         "path": "/personalizer/v1.0/rank",
         "query_string": b"",
-        "headers": [(b"ocp-apim-subscription-key", create_key(made, "news", "key2")[1].encode())],
+        "headers": [(b"ocp-apim-subscription-key", create_key(data, "news", "key2")[1].encode())],
     }
 
     async def never():
@@ -146,3 +146,40 @@ def test_addresses(path, expected):
         assert found is None is expected
     else:
         assert (found.loop, found.version, found.path) == expected[:3]
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(served, monkeypatch):
+    monkeypatch.setattr("loopledger.adapters.http.gateway._PATIENCE", 0.05)
+    gateway = served.client.app.routes[-1].app
+    sent = []
+
+    async def receive():
+        await asyncio.sleep(60)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/personalizer/v1.0/rank",
+        "query_string": b"",
+        "headers": [(b"ocp-apim-subscription-key", served.keys["news"].encode())],
+    }
+    served.client.portal.call(gateway, scope, receive, send)
+    assert sent[0]["status"] == 408
+
+
+def test_what_is_not_foreseen_is_logged_without_what_it_quotes(served, monkeypatch, caplog):
+    async def broken(_loop, request):
+        raise ZeroDivisionError(request)
+
+    monkeypatch.setattr(loopledger.AsyncLoop, "rank_json", broken)
+    headers = {"Ocp-Apim-Subscription-Key": served.keys["news"]}
+    answer = served.client.post("/personalizer/v1.0/rank", content=RANK, headers=headers)
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "InternalServerError"
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.error == "ZeroDivisionError"
+    assert "broken" in record.where
+    assert "actions" not in str(vars(record))
