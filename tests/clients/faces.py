@@ -17,6 +17,11 @@ import pytest
 
 HERE = Path(__file__).parent
 HANG = 60
+SCRIPTS = {"cognitiveservices (npm)": "cognitiveservices.js", "rest (npm)": "rest.js"}
+DECIDING = ["cognitiveservices (PyPI)", "ai (PyPI)", *SCRIPTS]
+"""The clients that rank, reward and activate: all of them."""
+ADMINISTERING = ["ai (PyPI)", "rest (npm)"]
+"""The clients that have every operation."""
 
 
 class Refused(Exception):

@@ -4,8 +4,7 @@ import signal
 import threading
 
 import pytest
-from conftest import DECIDING
-from faces import no_node
+from faces import DECIDING, no_node
 from served import Server
 from wishes import rank
 
