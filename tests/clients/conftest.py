@@ -8,12 +8,6 @@ from served import Server, self_signed
 
 import loopledger
 
-SCRIPTS = {"cognitiveservices (npm)": "cognitiveservices.js", "rest (npm)": "rest.js"}
-DECIDING = ["cognitiveservices (PyPI)", "ai (PyPI)", *SCRIPTS]
-"""The clients that rank, reward and activate: all of them."""
-ADMINISTERING = ["ai (PyPI)", "rest (npm)"]
-"""The clients that have every operation."""
-
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
@@ -51,9 +45,9 @@ def https(tmp_path_factory, certificate):
         yield server
 
 
-@pytest.fixture(scope="session", params=["http", "https"])
+@pytest.fixture(scope="session", params=["http", pytest.param("https", marks=pytest.mark.slow)])
 def server(request):
-    """A server, over http and over https."""
+    """A server, over http and over https; all of it twice takes its time."""
     return request.getfixturevalue(request.param)
 
 
@@ -64,7 +58,7 @@ def nodes():
 
     def node(client, certificate):
         if (client, certificate) not in running:
-            running[client, certificate] = faces.Node(SCRIPTS[client], certificate)
+            running[client, certificate] = faces.Node(faces.SCRIPTS[client], certificate)
         return running[client, certificate]
 
     yield node
@@ -79,7 +73,7 @@ def connect(nodes):
 
     def connect(client, server, key, path="", **more):
         where = faces.Server(server.endpoint + path, key, server.certificate)
-        if client in SCRIPTS:
+        if client in faces.SCRIPTS:
             kind = faces.JavaScript if client == "cognitiveservices (npm)" else faces.JavaScriptRest
             face = kind(where, nodes(client, server.certificate), **more)
         else:
@@ -107,13 +101,13 @@ def new_loop(made, request):
     return new_loop
 
 
-@pytest.fixture(params=DECIDING)
+@pytest.fixture(params=faces.DECIDING)
 def client(request):
     """Each client in turn."""
     return request.param
 
 
-@pytest.fixture(params=ADMINISTERING)
+@pytest.fixture(params=faces.ADMINISTERING)
 def administrator(request):
     """Each client with all operations, in turn."""
     return request.param

@@ -17,6 +17,11 @@ import pytest
 
 HERE = Path(__file__).parent
 HANG = 60
+SCRIPTS = {"cognitiveservices (npm)": "cognitiveservices.js", "rest (npm)": "rest.js"}
+DECIDING = ["cognitiveservices (PyPI)", "ai (PyPI)", *SCRIPTS]
+"""The clients that rank, reward and activate: all of them."""
+ADMINISTERING = ["ai (PyPI)", "rest (npm)"]
+"""The clients that have every operation."""
 
 
 class Refused(Exception):
@@ -191,18 +196,24 @@ class Ai:
         self.administration.close()
 
 
+def no_node():
+    """Return why there can be no JavaScript client; none: there can."""
+    if shutil.which("node") is None:
+        return "node is not on this machine"
+    if not (HERE / "node_modules").is_dir():
+        return "the JavaScript packages are not here: npm ci --prefix tests/clients"
+    return None
+
+
 class Node:
     """A process of node in which one of the JavaScript packages runs."""
 
     def __init__(self, script, certificate=None):
-        node = shutil.which("node")
-        if node is None:
-            pytest.skip("node is not on this machine")
-        if not (HERE / "node_modules").is_dir():
-            pytest.skip("the JavaScript packages are not here: npm ci --prefix tests/clients")
+        if reason := no_node():
+            pytest.skip(reason)
         trust = {"NODE_EXTRA_CA_CERTS": certificate} if certificate else {}
         self._process = subprocess.Popen(
-            [node, str(HERE / "node" / script)],
+            ["node", str(HERE / "node" / script)],
             env={**os.environ, **trust},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

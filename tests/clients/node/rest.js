@@ -32,7 +32,10 @@ serve(async ({ endpoint, key, token, call, words = [], method = "post", options 
     const streamed = await request.asNodeStream();
     const parts = [];
     for await (const part of streamed.body) parts.push(part);
-    return { status: streamed.status, headers: streamed.headers, bytes: Buffer.concat(parts).toString("base64") };
+    const whole = Buffer.concat(parts);
+    const { status, headers } = streamed;
+    if (status !== "200") return { status, headers, body: JSON.parse(whole.toString("utf-8")) };
+    return { status, headers, bytes: whole.toString("base64") };
   }
   const response = await request;
   // The package looks for paths with an id in them without its own prefix, and never finds them.

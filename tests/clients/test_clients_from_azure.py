@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cooked import CB, ZIP, sample
-from faces import HERE
+from faces import HERE, no_node
 from served import free_port, self_signed
 
 PAGE = Path(__file__).parents[2] / "docs" / "from-azure.md"
@@ -65,6 +65,7 @@ def program(text, name, language):
     return code
 
 
+@pytest.mark.slow
 def test_a_new_users_way(folder):
     pytest.importorskip("azure.cognitiveservices.personalizer")
     pytest.importorskip("starlette")
@@ -74,7 +75,7 @@ def test_a_new_users_way(folder):
     for name, language in (("shop.py", "python"), ("shop.js", "js")):
         (folder / name).write_text(program(text, name, language), encoding="utf-8")
     blocks = re.findall(r"(<!-- node -->\n)?^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    node = shutil.which("node") is not None and (HERE / "node_modules").is_dir()
+    node = no_node() is None
     script = "".join(block for needs_node, block in blocks if node or not needs_node)
     code, said, complained = run(folder, script, NODE_PATH=str(HERE / "node_modules"))
     assert code == 0, complained + said
@@ -97,6 +98,7 @@ def test_the_fingerprint_is_that_of_the_other_page():
     assert fingerprint in other
 
 
+@pytest.mark.slow
 def test_the_ways_to_trust_a_certificate_are_those_that_work(folder, https, new_loop):
     """The options are used by all other tests; here are the environment variables and curl."""
     _, key = new_loop(https)

@@ -5,8 +5,9 @@ import zipfile
 from datetime import datetime
 
 import pytest
-from cooked import ZIP, sample
+from cooked import FINGERPRINT, ZIP, sample
 from faces import Refused
+from served import Server
 from wishes import EPSILON, IDS, even, probabilities, rank
 
 CONFIGURATION = {
@@ -174,6 +175,30 @@ def test_a_model_that_nobody_here_signed_is_refused(face):
     with pytest.raises(Refused) as refused:
         face.import_model(sample(ZIP).read_bytes())
     assert (refused.value.status, refused.value.code) == (400, "InvalidModelImportSignature")
+
+
+def test_a_model_that_microsoft_signed_once_its_certificate_is_trusted(
+    administrator, connect, made, tmp_path
+):
+    signed = sample(ZIP).read_bytes()
+    pytest.importorskip("starlette")
+    with Server(tmp_path, None, "--trust", FINGERPRINT) as server:
+        face = connect(administrator, server, server.loop("news", made / "blank"))
+        face.import_model(signed)
+        with zipfile.ZipFile(io.BytesIO(signed)) as archive:
+            assert face.model() == archive.read("model.vw")
+        answer = face.rank(rank("pasta", "juice", "salad"))
+        found = sorted(probabilities(answer).values(), reverse=True)
+        assert found == pytest.approx([1 - EPSILON * 2 / 3, EPSILON / 3, EPSILON / 3], abs=1e-6)
+        assert server.problems("news") == []
+
+
+def test_there_may_be_no_model_yet(face):
+    with pytest.raises(Refused) as refused:
+        face.other("blank").model()
+    assert refused.value.status == 404
+    # The Python client does not read the body of what it would have streamed.
+    assert refused.value.code in {None, "ResourceNotFound"}
 
 
 def test_a_reset_model_explores_evenly(face):
