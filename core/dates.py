@@ -4,6 +4,7 @@ import msgspec
 
 from loopledger.events import CONTROL, DECISIONS, VERSIONS
 from loopledger.journal import Reader
+from loopledger.remains import Gone
 from loopledger.state import State, evolve
 
 _CONFIGURING = ("LoopCreated", "PolicyChanged", "RelearningBegun", "SettingsChanged")
@@ -54,16 +55,24 @@ def dates(reader: Reader) -> Dates:
 
 
 def _first(reader: Reader) -> int | None:
-    kept = (record.at for record in reader.records(kinds=DECISIONS) if not record.erased)
-    return next(kept, None)
+    gone = Gone(reader)
+    seq = 0
+    while True:
+        record = next(reader.records(first=seq + 1, kinds=DECISIONS), None)
+        if record is None:
+            return None
+        if not record.erased:
+            return record.at
+        seq = gone.last_of(record.seq)
 
 
 def _last(reader: Reader) -> int | None:
+    gone = Gone(reader)
     until = reader.head().seq
     while until > 0:
         stretch = list(reader.records(max(1, until - _STRETCH + 1), until))
         for record in reversed(stretch):
             if record.kind in DECISIONS and not record.erased:
                 return record.at
-        until -= _STRETCH
+        until = min(until - _STRETCH, gone.first_of(stretch[0].seq) - 1)
     return None

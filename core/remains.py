@@ -103,6 +103,16 @@ class Gone:
         for _, last in runs:
             self._lasts.append(max(last, self._lasts[-1]) if self._lasts else last)
 
+    def first_of(self, seq: int) -> int:
+        """Return where the stretch begins that an event stands in; itself if it stands in none."""
+        place = bisect_right(self._firsts, seq)
+        return self._firsts[place - 1] if place and self._lasts[place - 1] >= seq else seq
+
+    def last_of(self, seq: int) -> int:
+        """Return where the stretch ends that an event stands in; itself if it stands in none."""
+        place = bisect_right(self._firsts, seq)
+        return max(seq, self._lasts[place - 1]) if place else seq
+
     def covers(self, record: Record) -> bool:
         """Tell whether an event's body should be gone."""
         place = bisect_right(self._firsts, record.seq)

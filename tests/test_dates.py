@@ -56,3 +56,17 @@ def test_what_was_erased_is_not_there():
     assert middle.first == middle.last == bench.clock.now() - 1_000_000
     bench.erase("e1")
     assert (found(bench).first, found(bench).last) == (None, None)
+
+
+def test_long_stretches_that_were_erased_are_passed_over():
+    bench = Bench()
+    for number in range(2000):
+        bench.clock.advance(1)
+        rank(bench, f"e{number}")
+    start = bench.clock.now() - 1999 * 1_000_000
+    bench.erase(before=start + 700 * 1_000_000)
+    assert (found(bench).first, found(bench).last) == (start + 700 * 1_000_000, bench.clock.now())
+    bench.erase(*(f"e{number}" for number in range(900, 2000)))
+    assert (found(bench).first, found(bench).last) == (start + 700 * 1_000_000, start + 899 * 1_000_000)
+    bench.erase(before=bench.clock.now() + 1)
+    assert (found(bench).first, found(bench).last) == (None, None)
