@@ -97,6 +97,8 @@ SCENARIO = [
     ("reward", {"event_id": "e1", "value": "much"}),
     ("activate", {"event_id": "e1"}),
     ("settings", {}),
+    ("policy", {}),
+    ("dates", {}),
     ("advance", {}),
     ("train", {}),
     ("rank", {"context": {"hour": 1}, "actions": ACTIONS, "event_id": "later", "excluded": ["music"]}),

@@ -62,13 +62,24 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def served(made, tmp_path):
-    folder = shutil.copytree(made, tmp_path / "data")
-    clock = loopledger.SimulatedClock(LATER)
+def begin(made, tmp_path):
+    """Begin to serve a copy of the loops."""
     with ExitStack() as stack:
-        served = Served(folder, clock, stack.enter_context(TestClient(build_app(folder, clock=clock))))
-        served.close = stack.close
-        yield served
+
+        def begin(**more):
+            folder = shutil.copytree(made, tmp_path / "data")
+            clock = loopledger.SimulatedClock(LATER)
+            client = stack.enter_context(TestClient(build_app(folder, clock=clock, **more)))
+            served = Served(folder, clock, client)
+            served.close = stack.close
+            return served
+
+        yield begin
+
+
+@pytest.fixture
+def served(begin):
+    return begin()
 
 
 @pytest.fixture

@@ -4,11 +4,9 @@ import io
 import zipfile
 
 import pytest
-from starlette.testclient import TestClient
 from support import SHARED
 
 import loopledger
-from loopledger.adapters.http.app import build_app
 from loopledger.adapters.http.durations import duration, seconds_of
 from loopledger.adapters.http.versions import Version
 from loopledger.adapters.signed_model import open_signed
@@ -283,19 +281,11 @@ def test_models_that_are_not_what_they_should_be(served):
     served.call("PUT", f"{P1}/model", content=signed, code=405)
 
 
-def test_a_model_that_microsoft_signed_comes_in_where_the_server_trusts_its_certificate(made, tmp_path):
-    import shutil
-
-    from conftest import LATER, Served
-
+def test_a_model_that_microsoft_signed_comes_in_where_the_server_trusts_its_certificate(begin):
     content = (SHARED / "samples" / "signed_model_quickstart.zip").read_bytes()
-    fingerprint = open_signed(content).certificate.fingerprint.upper()
-    folder = shutil.copytree(made, tmp_path / "data")
-    clock = loopledger.SimulatedClock(LATER)
-    with TestClient(build_app(folder, clock=clock, trusted=[fingerprint])) as client:
-        served = Served(folder, clock, client)
-        served.call("PUT", f"{P3}/model", content=content, code=204)
-        assert served.call("GET", f"{P3}/model", code=200).content == open_signed(content).model
+    served = begin(trusted=[open_signed(content).certificate.fingerprint.upper()])
+    served.call("PUT", f"{P3}/model", content=content, code=204)
+    assert served.call("GET", f"{P3}/model", code=200).content == open_signed(content).model
 
 
 def test_logs(served):
