@@ -56,10 +56,10 @@ def address_of(raw_path: bytes, query_string: bytes) -> Address | None:
 
 
 def _path(parts: list[str]) -> tuple[tuple[str, ...], str]:
-    """Return the path with `ANY` for its id, and the id."""
+    """Return the path with `ANY` for its id, and the id; where that is not UTF-8, no loop takes it."""
     path = [part.lower() for part in parts]
     for at, part in enumerate(path[:-1]):
         if part in _HOLDERS:
             path[at + 1] = ANY
-            return tuple(path), unquote(parts[at + 1], errors="replace")
+            return tuple(path), unquote(parts[at + 1], errors="surrogateescape")
     return tuple(path), ""

@@ -102,6 +102,12 @@ def test_ids_that_are_too_long(served):
     served.call("POST", f"{V1}/rank", json={"actions": ACTIONS, "eventId": long}, code=400)
 
 
+def test_ids_that_are_no_text(served):
+    for operation, body in (("reward", {"value": 1}), ("activate", None)):
+        reply = served.call("POST", f"/personalizer/v1.0/events/%ff%fe/{operation}", json=body, code=400)
+        assert "Unicode" in reply.text
+
+
 def test_rewards_for_unknown_events_are_taken(served):
     served.call("POST", f"{V1}/events/nobody/reward", json={"value": -1}, code=204)
     served.call("POST", f"{V1}/events/nobody/activate", content=b"", code=204)
