@@ -7,7 +7,7 @@ is nothing to guess from its hash, so a slow hash would only make every request 
 import fcntl
 import os
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from hmac import compare_digest
@@ -22,6 +22,7 @@ NAMES = ("key1", "key2")
 """What a loop's keys are called."""
 
 _BYTES = 32
+_HEADER = b"ocp-apim-subscription-key"
 
 Hashes = dict[str, dict[str, str]]
 """For each loop the hashes of its keys, by their names."""
@@ -68,6 +69,15 @@ def revoke_key(folder: Path, loop: str, name: str) -> None:
 def list_keys(folder: Path) -> list[tuple[str, str]]:
     """Return which keys there are: loops and names."""
     return [(loop, name) for loop, own in sorted(_read(folder).items()) for name in sorted(own)]
+
+
+def sent_keys(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
+    """Yield the keys that the headers of a request hold."""
+    for name, value in headers:
+        if name == _HEADER:
+            yield value.decode("latin-1")
+        elif name == b"authorization" and value[:7].lower() == b"bearer ":
+            yield value[7:].strip().decode("latin-1")
 
 
 class Keys:
