@@ -11,8 +11,8 @@ from loopledger.adapters.http.app import build_app
 from loopledger.adapters.http.call import House
 from loopledger.adapters.http.errors import error_reply, refusal_of
 from loopledger.adapters.http.gateway import Gateway
-from loopledger.adapters.http.metrics import Metrics
 from loopledger.adapters.http.keys import create_key
+from loopledger.adapters.http.metrics import Metrics
 from loopledger.adapters.http.versions import Version
 from loopledger.errors import (
     LearnerFailed,
