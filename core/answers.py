@@ -57,6 +57,12 @@ class Decision:
         return self._ranked.probabilities[place]
 
     @property
+    def explored(self) -> bool:
+        """Whether `action` was drawn though another was more probable; never outside Online mode."""
+        ranked = self._ranked
+        return ranked.learning_mode == "Online" and ranked.probabilities[0] < max(ranked.probabilities)
+
+    @property
     def model_version(self) -> int:
         """The model version that was asked; 0 when there was none."""
         return self._ranked.model_version
@@ -121,6 +127,12 @@ class SlotsDecision:
             )
             for slot in self._ranked.slots
         ]
+
+    @property
+    def explored(self) -> list[bool]:
+        """Of each slot, whether its action was drawn though another was more probable."""
+        online = self._ranked.learning_mode == "Online"
+        return [online and slot.probabilities[0] < max(slot.probabilities) for slot in self._ranked.slots]
 
     @property
     def model_version(self) -> int:

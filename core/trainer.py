@@ -31,6 +31,7 @@ class Trainer:
 
     Attributes:
         turn: Held while something is trained.
+        examples: How many joined examples the last step learned from; none before the first.
 
     """
 
@@ -46,6 +47,7 @@ class Trainer:
         self._checkpoints = checkpoints
         self._ask = ask
         self.turn = Lock()
+        self.examples: int | None = None
 
     def train(self, interval: Callable[[], int], progress: Progress | None = None) -> list[int]:
         """Learn everything whose window has closed by now, and return the versions that were made.
@@ -132,3 +134,4 @@ class Trainer:
             engine=self._learner.engine,
         )
         self._ask(Prepared(command, folded.model, scorer))
+        self.examples = folded.examples

@@ -277,7 +277,11 @@ def test_dependencies_are_those_that_are_imported(project):
     declared = {line.split(">")[0] for line in project["project"]["dependencies"]}
     imported = {root for path in EVERYTHING.values() for root in roots(names_used(path)[0])}
     outside = imported - set(sys.stdlib_module_names) - {"loopledger"}
-    names = {"pylibvw": "vowpalwabbit", "sklearn": "scikit-learn"}
+    names = {
+        "prometheus_client": "prometheus-client",
+        "pylibvw": "vowpalwabbit",
+        "sklearn": "scikit-learn",
+    }
     extras = project["project"]["optional-dependencies"]
     extra = {line.split(">")[0] for name in ("demo", "http", "parquet", "signed") for line in extras[name]}
     found_by_uvicorn = {"httptools", "uvloop"}

@@ -55,7 +55,8 @@ def command(
         from loopledger.adapters.http.serving import Place, serve  # noqa: PLC0415
     except ImportError:
         raise LoopledgerError(
-            "serving needs the packages starlette and uvicorn: pip install 'loopledger[http]'"
+            "serving needs the packages starlette, uvicorn and prometheus-client: "
+            "pip install 'loopledger[http]'"
         ) from None
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonLines())

@@ -148,6 +148,16 @@ class Directory:
             return None  # it was just closed
         return session
 
+    def opened(self, name: str) -> Session | None:
+        """Return a loop if it is open; unlike `peek` this is no use of it, which would keep it open."""
+        session = self._sessions.get(name)
+        return session if session is not None and session.inbox.alive else None
+
+    @property
+    def open_count(self) -> int:
+        """How many loops are open."""
+        return len(self._sessions)
+
     def get(self, name: str, *, afresh: bool = False) -> Session:
         """Return a loop, opened if need be.
 

@@ -12,8 +12,11 @@ from starlette.routing import Mount, Route
 
 from loopledger.adapters.embedding.async_ledger import AsyncLedger
 from loopledger.adapters.http.call import House
+from loopledger.adapters.http.describing import docs, openapi
 from loopledger.adapters.http.gateway import Gateway
+from loopledger.adapters.http.metrics import Metrics
 from loopledger.adapters.http.retention import keep_retention
+from loopledger.adapters.http.scrape import Scrape
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.clock import Clock
 
@@ -58,5 +61,12 @@ def build_app(
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
 
-    gateway = Gateway(ledger, house, most_at_once)
-    return Starlette(routes=[Route("/health", health), Mount("", gateway)], lifespan=lifespan)
+    metrics = Metrics()
+    routes = [
+        Route("/health", health),
+        Route("/metrics", Scrape(ledger, house, metrics).answer),
+        Route("/openapi.json", openapi),
+        Route("/docs", docs),
+        Mount("", Gateway(ledger, house, metrics, most_at_once)),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)

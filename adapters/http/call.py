@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from loopledger.adapters.embedding.async_loop import AsyncLoop
+from loopledger.adapters.http.metrics import LoopMetrics
 from loopledger.adapters.http.versions import Version
 from loopledger.clock import Clock
 
@@ -48,6 +49,7 @@ class Call(NamedTuple):
         name: The id in the path, if there is one, decoded.
         query: The parameters of the query, each once.
         house: The server's own.
+        metrics: What is counted of the loop.
 
     """
 
@@ -57,6 +59,7 @@ class Call(NamedTuple):
     name: str
     query: Mapping[str, str]
     house: House
+    metrics: LoopMetrics
 
 
 class Reply(NamedTuple):

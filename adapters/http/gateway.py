@@ -5,7 +5,6 @@ import logging
 import time
 import traceback
 import uuid
-from collections.abc import Iterator
 from itertools import count
 
 from starlette.types import Receive, Scope, Send
@@ -15,14 +14,14 @@ from loopledger.adapters.embedding.async_loop import AsyncLoop
 from loopledger.adapters.http.address import Address, address_of
 from loopledger.adapters.http.call import Call, Header, House, Reply
 from loopledger.adapters.http.errors import Refusal, error_reply, refusal_of
-from loopledger.adapters.http.keys import Keys
+from loopledger.adapters.http.keys import Keys, sent_keys
+from loopledger.adapters.http.metrics import Metrics
 from loopledger.adapters.http.operations import Operation, operation_at
 from loopledger.adapters.http.service import read_service
 from loopledger.adapters.http.versions import Version
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LoopStopped, NotFound
 
-_KEY = b"ocp-apim-subscription-key"
 _SAID = b"x-ms-client-request-id"
 _LONGEST_SAID = 128
 _SERVER_ERROR = 500
@@ -44,13 +43,15 @@ class Gateway:
     Args:
         ledger: The loops.
         house: What all calls have in common.
+        metrics: Counts what is answered.
         most_at_once: How many requests may be under way at a time.
 
     """
 
-    def __init__(self, ledger: AsyncLedger, house: House, most_at_once: int) -> None:
+    def __init__(self, ledger: AsyncLedger, house: House, metrics: Metrics, most_at_once: int) -> None:
         self._ledger = ledger
         self._house = house
+        self._metrics = metrics
         self._keys = Keys(house.folder)
         self._loops: dict[str, AsyncLoop] = {}
         self._most = most_at_once
@@ -69,6 +70,7 @@ class Gateway:
             reply = self._refusal(request, error)
         finally:
             self._busy -= 1
+        self._count(request, reply.status)
         if _logger.isEnabledFor(logging.INFO):
             self._log.info("answered", **request.described(), status=reply.status)
         headers = [*reply.headers, *request.echoed()]
@@ -98,12 +100,14 @@ class Gateway:
         except TimeoutError:
             raise Refusal("RequestTimeout", f"the body did not come within {_PATIENCE:g} seconds") from None
         loop = self._loops.get(name) or await self._opened(name)
-        call = Call(loop, address.version, body, address.name, address.query, self._house)
+        call = Call(
+            loop, address.version, body, address.name, address.query, self._house, self._metrics.loop(name)
+        )
         return await operation.carry_out(call)
 
     def _loop_named(self, request: "_Request") -> str:
         """Return the loop that the key opens, which must be the one in the path if one is there."""
-        for key in request.sent_keys():
+        for key in sent_keys(request.scope["headers"]):
             name = self._keys.loop(key)
             if name is not None and (request.address is None or request.address.loop in {None, name}):
                 return name
@@ -115,6 +119,14 @@ class Gateway:
         self._house.explaining[name] = service.is_inference_explainability_enabled
         self._loops[name] = loop
         return loop
+
+    def _count(self, request: "_Request", status: int) -> None:
+        if not request.loop:
+            self._metrics.without_loop.labels(status).inc()
+            return
+        operation = request.operation.name if request.operation else "none"
+        took = None if request.scope["method"] in {"GET", "HEAD"} else request.seconds()
+        self._metrics.loop(request.loop).answered(operation, status, took)
 
     def _refusal(self, request: "_Request", error: Exception) -> Reply:
         if isinstance(error, LoopStopped | NotFound):
@@ -150,14 +162,6 @@ class _Request:
         found = None if self.address is None else self.address.version
         return Version.V1_0 if found is None else found
 
-    def sent_keys(self) -> Iterator[str]:
-        """Yield the keys that the headers hold."""
-        for name, value in self.scope["headers"]:
-            if name == _KEY:
-                yield value.decode("latin-1")
-            elif name == b"authorization" and value[:7].lower() == b"bearer ":
-                yield value[7:].strip().decode("latin-1")
-
     async def body(self, largest: int) -> bytes:
         """Return the body.
 
@@ -190,9 +194,13 @@ class _Request:
                 echoed.append((name, value))
         return echoed
 
+    def seconds(self) -> float:
+        """Return how long it has been under way."""
+        return time.perf_counter() - self._begun
+
     def described(self) -> dict[str, object]:
         """Return what may be said of it in a log: never a key, a path or anything of the body."""
-        took = (time.perf_counter() - self._begun) * 1000
+        took = self.seconds() * 1000
         name = self.operation.name if self.operation else ""
         return {"request": self._id, "loop": self.loop, "operation": name, "milliseconds": round(took, 3)}
 

@@ -8,7 +8,7 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from hmac import compare_digest
@@ -25,6 +25,7 @@ NAMES = ("key1", "key2")
 _BYTES = 32
 _PAUSE = 0.1
 """Seconds between looks at the file. A look lets other threads run, and is waited for in every request."""
+_HEADER = b"ocp-apim-subscription-key"
 
 Hashes = dict[str, dict[str, str]]
 """For each loop the hashes of its keys, by their names."""
@@ -71,6 +72,15 @@ def revoke_key(folder: Path, loop: str, name: str) -> None:
 def list_keys(folder: Path) -> list[tuple[str, str]]:
     """Return which keys there are: loops and names."""
     return [(loop, name) for loop, own in sorted(_read(folder).items()) for name in sorted(own)]
+
+
+def sent_keys(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
+    """Yield the keys that the headers of a request hold."""
+    for name, value in headers:
+        if name == _HEADER:
+            yield value.decode("latin-1")
+        elif name == b"authorization" and value[:7].lower() == b"bearer ":
+            yield value[7:].strip().decode("latin-1")
 
 
 class Keys:

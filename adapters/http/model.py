@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
+import msgspec
+
 from loopledger.adapters.embedding.moments import text
 from loopledger.adapters.http.call import BINARY, NO_CONTENT, Call, Reply, json_reply
 from loopledger.adapters.http.errors import Refusal
@@ -11,6 +13,14 @@ from loopledger.adapters.http.versions import Version
 from loopledger.adapters.model_signer import ModelSigner
 from loopledger.adapters.signed_model import open_signed, signed_members
 from loopledger.errors import InvalidRequest, LearnerFailed
+
+
+class ModelProperties(msgspec.Struct, frozen=True, rename="camel"):
+    """When the model was made, and since when it answers."""
+
+    creation_time: str
+    last_modified_time: str
+
 
 _NEVER = "0001-01-01T00:00:00+00:00"
 
@@ -47,10 +57,10 @@ async def get_model_properties(call: Call) -> Reply:
     made, published = dates.made, dates.published
     return json_reply(
         200,
-        {
-            "creationTime": _NEVER if made is None or published is None else text(made),
-            "lastModifiedTime": _NEVER if published is None else text(published),
-        },
+        ModelProperties(
+            _NEVER if made is None or published is None else text(made),
+            _NEVER if published is None else text(published),
+        ),
     )
 
 

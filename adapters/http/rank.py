@@ -54,6 +54,7 @@ class MultiSlotRankResponse(msgspec.Struct, frozen=True, rename="camel", gc=Fals
 async def rank(call: Call) -> Reply:
     """Choose an action. The body goes to the loop as it came: it is read once."""
     decision = await call.loop.rank_json(call.body)
+    call.metrics.ranked([decision.explored])
     response = RankResponse(decision.ranking, decision.event_id, decision.action)
     if call.house.explaining.get(call.loop.name):
         response = await _explained(call, response)
@@ -63,6 +64,7 @@ async def rank(call: Call) -> Reply:
 async def rank_slots(call: Call) -> Reply:
     """Choose an action for each slot."""
     decision = await call.loop.rank_slots_json(call.body)
+    call.metrics.ranked(decision.explored)
     slots = [SlotResponse(slot.slot, slot.action) for slot in decision.slots]
     return Reply(201, _encoder.encode(MultiSlotRankResponse(slots, decision.event_id)), (JSON,))
 

@@ -12,6 +12,7 @@ from loopledger.adapters.http.call import House
 from loopledger.adapters.http.errors import error_reply, refusal_of
 from loopledger.adapters.http.gateway import Gateway
 from loopledger.adapters.http.keys import create_key
+from loopledger.adapters.http.metrics import Metrics
 from loopledger.adapters.http.versions import Version
 from loopledger.errors import (
     LearnerFailed,
@@ -91,7 +92,7 @@ def test_before_it_begins_it_is_not_healthy(made):
 
 async def test_more_requests_than_may_be_under_way_are_told_so(data, tmp_path):
     house = House(data, loopledger.SimulatedClock(), (), asyncio.Lock(), {})
-    gateway = Gateway(loopledger.open_async(tmp_path / "none"), house, most_at_once=1)
+    gateway = Gateway(loopledger.open_async(tmp_path / "none"), house, Metrics(), most_at_once=1)
     sent = []
     arrived = asyncio.Event()
     scope = {

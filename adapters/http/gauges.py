@@ -1,0 +1,51 @@
+"""How a loop stands at the moment, for Prometheus: read when it is asked for, never by reading the log."""
+
+from contextlib import closing
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from loopledger.adapters.embedding.session import Session
+from loopledger.clock import SECOND
+from loopledger.events import VERSIONS
+from loopledger.lag import learning_lag
+
+
+def gauges(session: Session, now: int) -> CollectorRegistry:
+    """Return how an open loop stands; it may wait for the disk.
+
+    Args:
+        session: The loop.
+        now: UTC in microseconds since 1970.
+
+    """
+    state = session.state
+    with closing(session.place.store.reader()) as reader:
+        lag = learning_lag(state, reader, now)
+        made = reader.nth(VERSIONS, state.published) if state.published else None
+    values: dict[str, tuple[str, float | None]] = {
+        "model_version": ("The model version that answers; 0 for none.", state.published),
+        "model_age_seconds": (
+            "Since the model was made that answers.",
+            _since(made.at if made else None, now),
+        ),
+        "waiting_decisions": ("Decisions that are not learned yet, at most 100,000.", lag.waiting),
+        "learning_lag_seconds": (
+            "Age of the oldest decision whose window has closed and that is not learned yet; 0 for none.",
+            _since(lag.oldest, now) or 0.0,
+        ),
+        "last_training_examples": (
+            "Joined examples in the last step of training, since the loop was opened.",
+            session.trainer.examples,
+        ),
+        "waiting_commands": ("Commands that wait in the loop's inbox.", session.inbox.waiting),
+    }
+    registry = CollectorRegistry()
+    for name, (meaning, value) in values.items():
+        if value is not None:
+            gauge = Gauge(f"loopledger_{name}", meaning, ("loop",), registry=registry)
+            gauge.labels(session.name).set(value)
+    return registry
+
+
+def _since(at: int | None, now: int) -> float | None:
+    return None if at is None else max(0, now - at) / SECOND

@@ -1,0 +1,69 @@
+"""Shapes of bodies that the description names and the code reads or writes in other ways.
+
+Features stay JSON on their way to the loop, so the shapes that requests are read into do not say
+what they look like; tests compare the fields.
+"""
+
+from typing import Any
+
+import msgspec
+
+Features = list[dict[str, Any]] | dict[str, Any]
+
+
+class RankAction(msgspec.Struct):
+    """An action with its features."""
+
+    id: str
+    features: Features = []
+
+
+class RankRequest(msgspec.Struct, rename="camel"):
+    """The body of a Rank."""
+
+    actions: list[RankAction]
+    context_features: Features = []
+    excluded_actions: list[str] | None = None
+    event_id: str | None = None
+    defer_activation: bool | None = False
+
+
+class RankSlot(msgspec.Struct, rename="camel"):
+    """A slot with its features."""
+
+    id: str
+    features: Features = []
+    excluded_actions: list[str] | None = None
+    baseline_action: str | None = None
+
+
+class MultiSlotRankRequest(msgspec.Struct, rename="camel"):
+    """The body of a multi-slot Rank."""
+
+    actions: list[RankAction]
+    slots: list[RankSlot]
+    context_features: Features = []
+    event_id: str | None = None
+    defer_activation: bool | None = False
+
+
+class ErrorDetail(msgspec.Struct):
+    """A sentence that says more."""
+
+    code: str
+    message: str
+
+
+class Error(msgspec.Struct):
+    """What was wrong, and with which field."""
+
+    code: str
+    message: str
+    target: str | msgspec.UnsetType = msgspec.UNSET
+    details: list[ErrorDetail] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ErrorEnvelope(msgspec.Struct):
+    """The body of every error."""
+
+    error: Error
