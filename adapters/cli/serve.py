@@ -17,8 +17,8 @@ _DEFAULT = ServerConfig()
 
 @click.command
 @config_option
-@click.option("--port", help=f"The port to listen at, {_DEFAULT.port} by default; 0: any free.")
-@click.option("--host", help=f"The address to listen at, {_DEFAULT.host} by default.")
+@click.option("--port", metavar="N", help=f"The port to listen at, {_DEFAULT.port} by default; 0: any free.")
+@click.option("--host", metavar="H", help=f"The address to listen at, {_DEFAULT.host} by default.")
 @click.option("--certificate", metavar="FILE", help="A certificate in PEM: speak HTTPS.")
 @click.option("--private-key", metavar="FILE", help="The certificate's private key in PEM.")
 @click.option(

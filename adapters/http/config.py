@@ -26,7 +26,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     data: Annotated[str, Meta(min_length=1, description="the path of a folder")] = "loopledger-data"
     host: Annotated[
-        str, Meta(pattern=r"^[0-9A-Za-z.:_-]{1,253}\Z", description="an address of this machine or its name")
+        str, Meta(pattern=r"^[0-9A-Za-z.:%_-]{1,253}\Z", description="an address of this machine or its name")
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="a whole number from 0 to 65535")] = 8765
     certificate: _Pem | None = None
@@ -181,11 +181,9 @@ def _converted(name: str, value: object, *, strict: bool) -> object:
 
     """
     found: Any = msgspec.convert(value, FIELDS[name].type, strict=strict)
-    if isinstance(found, float) and not math.isfinite(found):
+    if (isinstance(found, float) and not math.isfinite(found)) or (isinstance(found, str) and "\0" in found):
         raise ValueError
-    if isinstance(found, str) and "\0" in found:
-        raise ValueError
-    if name == "trust":
+    if isinstance(found, tuple):
         found = tuple("".join(one.replace(":", "").split()).lower() for one in found)
         if any(len(one) != 64 or not _HEX.issuperset(one) for one in found):  # noqa: PLR2004 - said in the field
             raise ValueError
@@ -212,4 +210,6 @@ def _about_files(
         for name in pair
         if name in values and not Path(values[name]).is_file()
     ]
+    if "data" in values and Path(values["data"]).is_file():
+        mistakes.append(Mistake(origins["data"], "is a file and must be a folder"))
     return mistakes

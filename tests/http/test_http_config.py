@@ -75,7 +75,7 @@ def test_every_value_is_tried():
     assert set(OTHERS) | {"certificate", "private_key"} == set(FIELDS)
 
 
-def test_a_certificate_and_its_key_may_come_from_different_places(written, tmp_path):
+def test_files_are_looked_for_wherever_they_are_named(written, tmp_path):
     pem = tmp_path / "tls.pem"
     pem.touch()
     file = written(f"[server]\ncertificate = '{pem}'\n")
@@ -85,6 +85,8 @@ def test_a_certificate_and_its_key_may_come_from_different_places(written, tmp_p
     assert alone == f"{file}: server.certificate: is set and private_key is not, and they go together"
     (gone,) = mistakes(file, {}, {"private_key": str(tmp_path)})
     assert gone == "--private-key: is no file that is there"
+    (data,) = mistakes(None, {"LOOPLEDGER_DATA": str(pem)})
+    assert data == "LOOPLEDGER_DATA: is a file and must be a folder"
 
 
 def test_a_fingerprint_may_be_written_in_any_of_its_forms():
