@@ -16,6 +16,7 @@ from loopledger.errors import LogDamaged, LoopledgerError
 _COMMANDS = {
     "as-of": "as_of",
     "bisect": "bisect",
+    "config": "config",
     "create": "create",
     "demo": "demo",
     "diff": "diff",

@@ -2,21 +2,25 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import click
 
+from loopledger.adapters.cli.config import config_option, configured
 from loopledger.adapters.cli.output import as_json, print_json
+from loopledger.adapters.http.config import Misconfigured, ServerConfig
 from loopledger.adapters.http.lines import JsonLines
 from loopledger.errors import LoopledgerError
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_DEFAULT = ServerConfig()
 
 
 @click.command
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any free.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
-@click.option("--certificate", type=_FILE, help="A certificate in PEM: speak HTTPS.")
-@click.option("--private-key", type=_FILE, help="The certificate's private key in PEM.")
+@config_option
+@click.option("--port", metavar="N", help=f"The port to listen at, {_DEFAULT.port} by default; 0: any free.")
+@click.option("--host", metavar="H", help=f"The address to listen at, {_DEFAULT.host} by default.")
+@click.option("--certificate", metavar="FILE", help="A certificate in PEM: speak HTTPS.")
+@click.option("--private-key", metavar="FILE", help="The certificate's private key in PEM.")
 @click.option(
     "--trust",
     multiple=True,
@@ -25,31 +29,31 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(1, 3600),
-    default=30.0,
-    show_default=True,
-    help="Seconds for requests that are under way when the server is ended.",
+    metavar="SECONDS",
+    help=f"For requests that are under way when the server is ended, {_DEFAULT.grace:g} by default.",
 )
+@click.option(
+    "--most-at-once",
+    metavar="N",
+    help=f"Requests under way at a time, {_DEFAULT.most_at_once} by default; one more is answered with 429.",
+)
+@click.option("--open-loops", metavar="N", help=f"Loops open at a time, {_DEFAULT.open_loops} by default.")
 @as_json
-@click.pass_obj
-def command(
-    data: Path,
-    *,
-    port: int,
-    host: str,
-    certificate: Path | None,
-    private_key: Path | None,
-    trust: tuple[str, ...],
-    grace: float,
-    json_: bool,
-) -> None:
+@click.pass_context
+def command(ctx: click.Context, /, file: Path | None, json_: bool, **flags: Any) -> None:
     """Serve Personalizer's REST API for all loops of the data folder.
 
     The key that a client sends names its loop; `loopledger keys create LOOP` makes one.
-    SIGTERM ends it when what has come in is answered.
+    SIGTERM ends it when what has come in is answered. What is not said here is taken from
+    environment variables such as LOOPLEDGER_SERVER_PORT, then from the file that --config names;
+    `loopledger config check` shows what that comes to.
     """
-    if (certificate is None) != (private_key is None):
-        raise click.UsageError("--certificate and --private-key go together")
+    try:
+        server, _ = configured(ctx, file, flags)
+    except Misconfigured as error:
+        if all(mistake.origin.startswith("--") for mistake in error.mistakes):
+            raise click.UsageError(str(error)) from None
+        raise
     try:
         from loopledger.adapters.http.app import build_app  # noqa: PLC0415 - only serving needs it
         from loopledger.adapters.http.serving import Place, serve  # noqa: PLC0415
@@ -60,6 +64,7 @@ def command(
         ) from None
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonLines())
+    data = Path(server.data)
 
     def ready(address: str) -> None:
         if json_:
@@ -67,4 +72,10 @@ def command(
         else:
             click.echo(f"serving the loops in {data} at {address}")
 
-    serve(build_app(data, trusted=trust), Place(host, port, certificate, private_key), grace, ready)
+    app = build_app(
+        data, trusted=server.trust, most_at_once=server.most_at_once, open_loops=server.open_loops
+    )
+    certificate, private_key = (
+        None if path is None else Path(path) for path in (server.certificate, server.private_key)
+    )
+    serve(app, Place(server.host, server.port, certificate, private_key), server.grace, ready)
