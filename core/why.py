@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 import msgspec
 
@@ -221,8 +222,8 @@ def why(
 
 def _traced(reader: Reader, record: Record) -> Traced | None:
     """Return a decision with its outcomes; none if it is no decision, or is erased at this moment."""
-    kinds = [kind for kind in DECISIONS if kind == record.kind]
-    return next((traced for kind in kinds for traced in reader.traced(kind, record.seq, record.seq)), None)
+    found = (reader.traced(kind, record.seq, record.seq) for kind in DECISIONS)
+    return next(chain.from_iterable(found), None)
 
 
 def _same(decision: Ranked | SlotsRanked, event_id: str, scorer: Scorer | None, then: State) -> bool:

@@ -53,7 +53,7 @@ class NewsPage(BaseHTTPRequestHandler):
         else:
             self.answer("There is no such page.", 404)
 
-    def visit(self, device):
+    def visit(self, device: str):
         actions = [{"id": name, "features": [features]} for name, (_, features) in STORIES.items()]
         try:
             found = client.rank({"contextFeatures": [{"device": device}], "actions": actions})
@@ -66,14 +66,14 @@ class NewsPage(BaseHTTPRequestHandler):
         page = {name: html.escape(text) for name, text in words.items()}
         self.answer(PAGE.format(greeting=f"Good to see you on your {page['device']}.", **page))
 
-    def read(self, visit, story):
+    def read(self, visit: str, story: str):
         try:
             client.reward(visit, {"value": 1})
         except (AzureError, ValueError):
             self.log_message("the reward is lost")
         self.answer(html.escape(STORIES.get(story, ("A story",))[0]) + ' <a href="/">Back</a>')
 
-    def answer(self, page, status=200):
+    def answer(self, page: str, status: int = 200):
         content = page.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
