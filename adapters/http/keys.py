@@ -24,7 +24,7 @@ NAMES = ("key1", "key2")
 
 _BYTES = 32
 _PAUSE = 0.1
-"""Seconds between looks at the file. A look lets other threads run, and is waited for in every request."""
+"""Seconds between looks at the file: a look lets other threads run, and every request would wait for it."""
 _HEADER = b"ocp-apim-subscription-key"
 
 Hashes = dict[str, dict[str, str]]
@@ -52,12 +52,15 @@ def create_key(folder: Path, loop: str, name: str | None = None) -> tuple[str, s
             raise Conflict(f"the loop {loop!r} has both keys: say with --name which of them to replace")
         if called not in NAMES:
             raise InvalidRequest("name", f"must be one of {', '.join(NAMES)}")
+        replaced = called in own
         own[called] = _hash(key)
+    if replaced:
+        time.sleep(_PAUSE)  # when this returns, no server takes the one before any more
     return called, key
 
 
 def revoke_key(folder: Path, loop: str, name: str) -> None:
-    """Let a key open nothing any more.
+    """Let a key open nothing any more, with any server, when this returns.
 
     Raises:
         NotFound: The loop has no such key.
@@ -67,6 +70,7 @@ def revoke_key(folder: Path, loop: str, name: str) -> None:
         if name not in hashes.get(loop, {}):
             raise NotFound(f"the loop {loop!r} has no {name}; `loopledger keys list` shows them all")
         del hashes[loop][name]
+    time.sleep(_PAUSE)
 
 
 def list_keys(folder: Path) -> list[tuple[str, str]]:
@@ -84,7 +88,7 @@ def sent_keys(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
 
 
 class Keys:
-    """The keys of a data folder as a server asks for them; it notices within a moment when they change.
+    """The keys of a data folder as a server asks for them; it notices new ones at once, others in a moment.
 
     Args:
         folder: The data folder.
@@ -108,15 +112,15 @@ class Keys:
             LoopledgerError: The file of keys cannot be read.
 
         """
-        self._refresh()
+        if time.monotonic() - self._looked >= _PAUSE:
+            self._look()
         hashed = _hash(key)
+        if hashed not in self._loops:
+            self._look()  # it may just have been made
         known, loop = self._loops.get(hashed, ("", None))
         return loop if compare_digest(known, hashed) else None
 
-    def _refresh(self) -> None:
-        now = time.monotonic()
-        if now - self._looked < _PAUSE:
-            return
+    def _look(self) -> None:
         try:
             stat = os.stat(self._file)  # noqa: PTH116 - without making a path for every look
             seen = stat.st_mtime_ns, stat.st_ino, stat.st_size
@@ -126,7 +130,7 @@ class Keys:
             hashes = _read(self._folder)
             self._loops = {hashed: (hashed, loop) for loop, own in hashes.items() for hashed in own.values()}
             self._seen = seen
-        self._looked = now
+        self._looked = time.monotonic()
 
 
 def _file(folder: Path) -> Path:
