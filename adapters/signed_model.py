@@ -93,7 +93,7 @@ def trusted_model(data: object, trust: str | None = None) -> bytes | SignedModel
             f"is signed by {certificate}; whether that is who should have signed, only you can tell: "
             f"if it is, import it with --trust {certificate.fingerprint}, in Python trust=",
         )
-    if _plain(trust) != certificate.fingerprint:
+    if plain_fingerprint(trust) != certificate.fingerprint:
         raise InvalidRequest("trust", f"names another certificate than that of the model: {certificate}")
     return signed
 
@@ -176,5 +176,6 @@ def _check_signature(key: Any, signature: bytes, model: bytes) -> None:
         ) from None
 
 
-def _plain(fingerprint: object) -> str:
+def plain_fingerprint(fingerprint: object) -> str:
+    """Return a fingerprint in small hexadecimal digits, without colons and spaces."""
     return "".join(str(fingerprint).replace(":", "").split()).lower()

@@ -45,17 +45,17 @@ def dates(reader: Reader) -> Dates:
         if state.published != before:
             published = record.at
     version = state.published if state else 0
+    gone = Gone(reader)
     return Dates(
-        _first(reader),
-        _last(reader),
+        _first(reader, gone),
+        _last(reader, gone),
         made.get(version),
         published if version else None,
         configured,
     )
 
 
-def _first(reader: Reader) -> int | None:
-    gone = Gone(reader)
+def _first(reader: Reader, gone: Gone) -> int | None:
     seq = 0
     while True:
         record = next(reader.records(first=seq + 1, kinds=DECISIONS), None)
@@ -66,8 +66,7 @@ def _first(reader: Reader) -> int | None:
         seq = gone.last_of(record.seq)
 
 
-def _last(reader: Reader) -> int | None:
-    gone = Gone(reader)
+def _last(reader: Reader, gone: Gone) -> int | None:
     until = reader.head().seq
     while until > 0:
         stretch = list(reader.records(max(1, until - _STRETCH + 1), until))

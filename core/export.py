@@ -1,15 +1,14 @@
 """What of a log is handed to other programs: which decisions, and how they are counted."""
 
-import heapq
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from loopledger.events import DECISIONS, DecisionKind
-from loopledger.joining import Joined, join
-from loopledger.journal import Reader, Span, Traced
+from loopledger.events import DECISIONS
+from loopledger.joining import Joined, all_traced, join
+from loopledger.journal import Reader
 from loopledger.state import State
 from loopledger.training import Progress, closed_until, without
 
@@ -68,15 +67,13 @@ def extent(reader: Reader, state: State, now: int, first: int, last: int, *, inc
         return Extent(first, last, 0)
     closed = min(closed_until(state, reader, now), last)
     after = max(closed, first - 1)
-    return Extent(first, closed, sum(span.decisions for span in _spans(reader, after, last).values()))
+    return Extent(first, closed, _count(reader, after, last))
 
 
 def joined_decisions(
     reader: Reader, state: State, wanted: Extent, progress: Progress | None = None
 ) -> Iterator[Joined]:
     """Yield decisions with what came for them, in log order, apart from what is erased.
-
-    A log holds both kinds of decision where its policy was changed from one to the other.
 
     Args:
         reader: Of the log.
@@ -85,11 +82,9 @@ def joined_decisions(
         progress: Is told how many are done, and of how many.
 
     """
-    spans = _spans(reader, wanted.first - 1, wanted.last)
-    total = sum(span.decisions for span in spans.values())
+    total = _count(reader, wanted.first - 1, wanted.last)
     left_out = without(reader, state.left_out)
-    streams = [reader.traced(kind, span.first, span.last) for kind, span in spans.items()]
-    for traced in told(heapq.merge(*streams, key=_place), total, progress):
+    for traced in told(all_traced(reader, wanted.first, wanted.last), total, progress):
         joined = join(traced)
         yield replace(joined, skipped="left out") if traced.seq in left_out else joined
 
@@ -135,12 +130,8 @@ class Tally:
             yield item
 
 
-def _spans(reader: Reader, after: int, until: int) -> dict[DecisionKind, Span]:
-    found: dict[DecisionKind, Span | None] = {
-        kind: reader.span(kind, after, until, until) for kind in DECISIONS if after < until
-    }
-    return {kind: span for kind, span in found.items() if span is not None}
-
-
-def _place(traced: Traced) -> int:
-    return traced.seq
+def _count(reader: Reader, after: int, until: int) -> int:
+    if after >= until:
+        return 0
+    spans = [reader.span(kind, after, until, until) for kind in DECISIONS]
+    return sum(span.decisions for span in spans if span is not None)

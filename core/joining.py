@@ -4,7 +4,8 @@ A joined example is a pure function of the log (promise P5): what counts is when
 logged, never when it is read.
 """
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -14,8 +15,8 @@ from loopledger.aggregation import aggregate
 from loopledger.clock import SECOND
 from loopledger.draw import RESOLUTION
 from loopledger.errors import LogDamaged
-from loopledger.events import Decision, Ranked, Rewarded, SlotsRanked, decode, decode_apart
-from loopledger.journal import Traced
+from loopledger.events import DECISIONS, Decision, Ranked, Rewarded, SlotsRanked, decode, decode_apart
+from loopledger.journal import Reader, Traced
 
 EARLY = 120 * SECOND
 """How long before its decision a reward may come and still count, in microseconds."""
@@ -93,6 +94,15 @@ class Joined(msgspec.Struct, frozen=True):
     skipped: Skipped | None
     came: Came
     unjoined: tuple[Unjoined, ...]
+
+
+def all_traced(reader: Reader, first: int, last: int) -> Iterator[Traced]:
+    """Yield decisions of both kinds between two seqs, in log order, each with what came for it.
+
+    A log holds both where its policy was changed from one to the other.
+    """
+    streams = [reader.traced(kind, first, last) for kind in DECISIONS]
+    return heapq.merge(*streams, key=lambda traced: traced.seq)
 
 
 def join(traced: Traced) -> Joined:

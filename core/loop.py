@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from loopledger.batch import Batch
-from loopledger.chain import Head, check, head_of, seal
+from loopledger.chain import seal
 from loopledger.checkpoints import Checkpoints, recover, save_state
 from loopledger.clock import Clock
 from loopledger.commands import Activate, Command, Rank, RankSlots, Reward
@@ -25,9 +25,7 @@ from loopledger.journal import Journal, Store
 from loopledger.learner import Learner, NoScorer, Scorer
 from loopledger.replay import rebuild, version_event
 from loopledger.state import State, replay
-
-_TAIL = 256
-
+from loopledger.whole import check_tail
 
 Traffic = Rank | RankSlots | Reward | Activate
 """The commands that change nothing about how the loop works."""
@@ -226,12 +224,7 @@ class Loop:
             self._log.warning("state not kept", error=str(error))
 
     def _recovered(self) -> State:
-        tail = self._journal.tail(_TAIL)
-        if not tail:
-            raise NotFound("the log is empty: the loop was never created")
-        before = self._journal.record(tail[0].seq - 1)
-        for _ in check(tail, head_of(before) if before else Head()):
-            pass
+        check_tail(self._journal)
         state = recover(self._journal, self._checkpoints)
         if state is None:
             raise NotFound("the log is empty: the loop was never created")

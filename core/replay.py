@@ -48,6 +48,11 @@ def state_at(reader: Reader, seq: int) -> State:
     return replace(state, seq=record.seq, at=record.at, digest=record.digest)
 
 
+def first_from(reader: Reader, at: int) -> int:
+    """Return the seq of the first event from a time on (microseconds since 1970); it may be yet to come."""
+    return reader.last_until(at - 1) + 1
+
+
 def seq_at(reader: Reader, at: int | None = None, seq: int | None = None) -> int:
     """Return the seq that is meant: the last event at a time, or itself; without either, the log's end.
 

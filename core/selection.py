@@ -1,15 +1,14 @@
 """Choosing decisions: by their event ids, or by what a query says of each of them."""
 
-import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from loopledger.errors import NotFound
-from loopledger.events import DECISIONS, Decision, SlotsRanked
-from loopledger.joining import Joined, join
-from loopledger.journal import Reader, Traced
+from loopledger.events import Decision, SlotsRanked
+from loopledger.joining import Joined, all_traced, join
+from loopledger.journal import Reader
 from loopledger.training import Progress
 
 Query = Callable[[Mapping[str, Any]], bool]
@@ -47,7 +46,7 @@ def matching(reader: Reader, query: Query, progress: Progress | None = None) -> 
     """
     last = reader.head().seq
     found: list[int] = []
-    for number, traced in enumerate(_decisions(reader, last), start=1):
+    for number, traced in enumerate(all_traced(reader, 1, last), start=1):
         if query(described(join(traced))):
             found.append(traced.seq)
         if progress and number % _PAGE == 0:
@@ -92,8 +91,3 @@ def _outcomes(decision: Decision, joined: Joined) -> list[dict[str, Any]]:
         }
         for label, slot in zip(joined.labels, slots, strict=True)
     ]
-
-
-def _decisions(reader: Reader, last: int) -> Iterator[Traced]:
-    kinds = [reader.traced(kind, 1, last) for kind in DECISIONS]
-    return heapq.merge(*kinds, key=lambda traced: traced.seq)

@@ -1,7 +1,9 @@
 """Whether a log is all there, as far as that can be told without reading all of it."""
 
-from loopledger.chain import Head, check_end, head_of
+from loopledger.chain import Head, check, check_end, head_of
 from loopledger.journal import Reader
+
+_TAIL = 256
 
 
 def committed_end(reader: Reader) -> Head:
@@ -16,6 +18,19 @@ def committed_end(reader: Reader) -> Head:
     head = head_of(last) if last else reader.head()
     check_end(head, committed)
     return head
+
+
+def check_tail(reader: Reader) -> None:
+    """Refuse a log whose last events do not hold together.
+
+    Raises:
+        LogDamaged: Names the first of them that was changed, moved, or is missing.
+
+    """
+    tail = reader.tail(_TAIL)
+    before = reader.record(tail[0].seq - 1) if tail else None
+    for _ in check(tail, head_of(before) if before else Head()):
+        pass
 
 
 def check_whole(reader: Reader, *, kinds: bool = True) -> None:

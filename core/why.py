@@ -180,7 +180,7 @@ def why(
     decision = decode(record.body, record.seq)
     if not isinstance(decision, Ranked | SlotsRanked):
         raise NotFound(f"event {record.seq} is no decision")
-    then = state_at(reader, record.seq)
+    then, now = state_at(reader, record.seq), state_at(reader, reader.head().seq)
     joined = join(traced)
     learned_in = _learned_in(reader, record.seq, decision.kind)
     versions = Versions(reader, learner, checkpoints, progress)
@@ -213,9 +213,9 @@ def why(
         came=_came(traced, joined),
         closes_at=record.at + decision.reward_wait,
         labels=joined.labels,
-        skipped=joined.skipped or _left_out(reader, record.seq),
+        skipped=joined.skipped or _left_out(reader, record.seq, now),
         learned_in=learned_in,
-        later=_later(decision, list(zip(questioned, drawn, strict=True)), versions, learned_in, reader),
+        later=_later(decision, list(zip(questioned, drawn, strict=True)), versions, learned_in, now),
         origin=None if isinstance(decision.origin, msgspec.UnsetType) else decision.origin,
     )
 
@@ -305,8 +305,7 @@ def _learned_in(reader: Reader, seq: int, kind: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _left_out(reader: Reader, seq: int) -> str | None:
-    now = state_at(reader, reader.head().seq)
+def _left_out(reader: Reader, seq: int, now: State) -> str | None:
     return f"left out since event {now.left_out}" if seq in without(reader, now.left_out) else None
 
 
@@ -315,9 +314,8 @@ def _later(
     asked: Sequence[tuple[Question, Drawn]],
     versions: Versions,
     learned_in: Sequence[int],
-    reader: Reader,
+    now: State,
 ) -> tuple[Later, ...]:
-    now = state_at(reader, reader.head().seq)
     wanted: dict[int, str] = {}
     for version in learned_in:
         wanted[version] = "learned from it"

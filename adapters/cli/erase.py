@@ -5,7 +5,7 @@ from typing import TextIO
 
 import click
 
-from loopledger.adapters.cli.folder import NoTimers, names_in
+from loopledger.adapters.cli.folder import NoTimers, ids_in, names_in
 from loopledger.adapters.cli.output import as_json, counted, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.errors import LoopledgerError
@@ -53,8 +53,7 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
     models that learned from it. The chain still holds, and the log says what was erased and when.
     """
     names_in(data, (loop,))
-    listed = [line.strip() for line in event_ids_file or ()]
-    ids = [*event_ids, *filter(None, listed)]
+    ids = [*event_ids, *ids_in(event_ids_file)]
     if bool(ids) + (older_than is not None) + (where is not None) != 1:
         raise click.UsageError("give one of --event-ids, --older-than and --where")
     with Ledger(data, clock=NoTimers()) as ledger:

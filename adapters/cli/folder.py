@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import TextIO, TypedDict
 
 from loopledger.adapters.embedding.directory import loop_names
 from loopledger.adapters.embedding.view import LoopView
@@ -63,6 +63,11 @@ def moment_or_seq(given: str | None) -> Asked:
 
 _DIGITS = 30
 """Of a number at most; Python refuses to read some thousands, and no log is that long."""
+
+
+def ids_in(file: TextIO | None) -> list[str]:
+    """Return the event ids that a file lists, one a line; none without a file."""
+    return [line.strip() for line in file or () if line.strip()]
 
 
 def number_or_text(given: str) -> int | str:

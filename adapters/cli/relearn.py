@@ -6,7 +6,7 @@ from typing import TextIO
 import click
 
 from loopledger.adapters.cli.create import read_policy
-from loopledger.adapters.cli.folder import NoTimers, names_in, number_or_text
+from loopledger.adapters.cli.folder import NoTimers, ids_in, names_in, number_or_text
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
 
@@ -55,14 +55,14 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
     out in later relearnings.
     """
     names_in(data, (loop,))
-    listed = [line.strip() for line in without_file or ()]
+    without = (*without, *ids_in(without_file))
     with Ledger(data, clock=NoTimers()) as ledger:
         relearned = ledger.loop(loop)
         with progress("choosing") as tell:
             receipt = relearned.relearn(
                 None if policy is None else read_policy(policy),
                 since=number_or_text(since),
-                without=[*without, *filter(None, listed)],
+                without=without,
                 where=where,
                 with_everything=with_everything,
                 progress=tell,

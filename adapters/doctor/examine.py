@@ -11,7 +11,6 @@ from loopledger.adapters.doctor import loop as judge
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.sqlite.lock import is_held
 from loopledger.adapters.vw.arguments import engine
-from loopledger.chain import Head, check, head_of
 from loopledger.checkpoints import Checkpoints, kept_state, lost, recover
 from loopledger.clock import SECOND
 from loopledger.errors import LoopledgerError, NotFound
@@ -20,8 +19,8 @@ from loopledger.health import Finding
 from loopledger.journal import Reader
 from loopledger.replay import version_event
 from loopledger.reports import Status, status
+from loopledger.whole import check_tail
 
-_TAIL = 256
 _OLD = 60 * SECOND
 _FILES = ("log.db", "log.db-wal", "models", "state.json")
 
@@ -77,7 +76,7 @@ def _log(subject: str, folder: Path, now: int, failure: str | None, *, is_held: 
     with closing(place.store.reader()) as reader:
         for fault in reader.faults(deep=False):
             yield judge.unreadable(subject, folder.name, fault)
-        _check_end(reader)
+        check_tail(reader)
         yield from _state(subject, folder.name, reader, place.checkpoints)
         state = recover(reader, place.checkpoints)
         if state is None:
@@ -91,19 +90,6 @@ def _log(subject: str, folder: Path, now: int, failure: str | None, *, is_held: 
         yield from judge.engines(subject, made, engine())
         oldest = _oldest(reader, found)
         yield from judge.waiting(subject, found, oldest, now, failure, is_held=is_held)
-
-
-def _check_end(reader: Reader) -> None:
-    """Check that the last events hold together.
-
-    Raises:
-        LogDamaged: They do not.
-
-    """
-    tail = reader.tail(_TAIL)
-    before = reader.record(tail[0].seq - 1) if tail else None
-    for _ in check(tail, head_of(before) if before else Head()):
-        pass
 
 
 def _state(subject: str, name: str, reader: Reader, checkpoints: Checkpoints) -> Iterator[Finding]:

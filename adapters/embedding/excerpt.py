@@ -7,6 +7,7 @@ from typing import NamedTuple
 from loopledger.adapters.place import Place
 from loopledger.errors import InvalidRequest
 from loopledger.events import KINDS
+from loopledger.replay import first_from
 from loopledger.request import ANY_ID, check_id, whole_number
 from loopledger.whole import check_whole
 
@@ -54,7 +55,7 @@ def check_readable(place: Place, wanted: Excerpt) -> None:
 def within(place: Place, wanted: Excerpt, since: int | None, until: int | None) -> Excerpt:
     """Return an excerpt without what lies outside two times, in microseconds since 1970."""
     with closing(place.store.reader()) as reader:
-        first = wanted.first if since is None else max(wanted.first, reader.last_until(since - 1) + 1)
+        first = wanted.first if since is None else max(wanted.first, first_from(reader, since))
         ends = [wanted.last, None if until is None else reader.last_until(until)]
     last = min((end for end in ends if end is not None), default=None)
     return wanted._replace(first=first, last=last)

@@ -17,6 +17,7 @@ from loopledger.clock import Clock
 from loopledger.errors import InvalidRequest, NotFound
 from loopledger.export import Export, Extent, Format, Tally, extent, joined_decisions, told
 from loopledger.journal import Reader
+from loopledger.replay import first_from
 from loopledger.state import State
 from loopledger.table import rows
 from loopledger.training import Progress
@@ -99,7 +100,7 @@ def _within(reader: Reader, state: State, wanted: Wanted) -> Extent:
     """Return the seqs between which somebody wants to read; what comes while it is read is not among them."""
     first = _seq("since", wanted.since)
     if first is None:
-        first = 1 if wanted.since is None else reader.last_until(microseconds(wanted.since) - 1) + 1
+        first = 1 if wanted.since is None else first_from(reader, microseconds(wanted.since))
     last = _seq("until", wanted.until)
     if last is None:
         last = state.seq if wanted.until is None else reader.last_until(microseconds(wanted.until))

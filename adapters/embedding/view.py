@@ -29,7 +29,7 @@ from loopledger.export import Export, Format
 from loopledger.journal import Reader
 from loopledger.learner import Learner
 from loopledger.lineage import ModelVersion, lineage
-from loopledger.replay import seq_at, state_at
+from loopledger.replay import first_from, seq_at, state_at
 from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
 from loopledger.training import Progress
 from loopledger.verification import Verification
@@ -325,7 +325,7 @@ def first_since(reader: Reader, since: int | Moment) -> int:
     """Return the seq of the first event from a seq or a time on."""
     if isinstance(since, int) and not isinstance(since, bool):
         return since
-    return reader.last_until(microseconds(since) - 1) + 1
+    return first_from(reader, microseconds(since))
 
 
 def _seq(reader: Reader, time: Moment | None, seq: int | None) -> int:

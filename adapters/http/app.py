@@ -17,6 +17,7 @@ from loopledger.adapters.http.gateway import Gateway
 from loopledger.adapters.http.metrics import Metrics
 from loopledger.adapters.http.retention import keep_retention
 from loopledger.adapters.http.scrape import Scrape
+from loopledger.adapters.signed_model import plain_fingerprint
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.clock import Clock
 
@@ -41,7 +42,7 @@ def build_app(
     """
     clock = clock or SystemClock()
     ledger = AsyncLedger(folder, clock=clock, open_loops=open_loops)
-    fingerprints = tuple("".join(one.replace(":", "").split()).lower() for one in trusted)
+    fingerprints = tuple(map(plain_fingerprint, trusted))
     house = House(Path(folder).absolute(), clock, fingerprints, asyncio.Lock(), {})
     ready = False
 

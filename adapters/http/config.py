@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple, get_args
 import msgspec
 from msgspec import Meta
 
+from loopledger.adapters.signed_model import plain_fingerprint
 from loopledger.errors import InvalidRequest, LoopledgerError
 from loopledger.settings import Settings, settings_from
 
@@ -184,7 +185,7 @@ def _converted(name: str, value: object, *, strict: bool) -> object:
     if (isinstance(found, float) and not math.isfinite(found)) or (isinstance(found, str) and "\0" in found):
         raise ValueError
     if isinstance(found, tuple):
-        found = tuple("".join(one.replace(":", "").split()).lower() for one in found)
+        found = tuple(map(plain_fingerprint, found))
         if any(len(one) != 64 or not _HEX.issuperset(one) for one in found):  # noqa: PLR2004 - said in the field
             raise ValueError
     return found
