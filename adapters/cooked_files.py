@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from loopledger.errors import InvalidRequest
-from loopledger.events import HistoryFile
-from loopledger.history import Numbered
+from loopledger.exchange.history import Numbered
+from loopledger.log.events import HistoryFile
 
 _GZIP = b"\x1f\x8b"
 _FLATBUFFERS = b"VWFB"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class FileCheckpoints:
-    """Keeps models and states in files; see `loopledger.checkpoints.Checkpoints`.
+    """Keeps models and states in files; see `loopledger.learning.checkpoints.Checkpoints`.
 
     Args:
         folder: The loop's folder.

@@ -5,14 +5,14 @@ from threading import Lock
 
 from msgspec.structs import replace
 
-from loopledger.chain import Head, Record, body_hash, head_of
 from loopledger.errors import LoopInUse
-from loopledger.events import OUTCOMES, TRAFFIC, DecisionKind, Run
-from loopledger.journal import Outcome, Span, Traced
+from loopledger.log.chain import Head, Record, body_hash, head_of
+from loopledger.log.events import OUTCOMES, TRAFFIC, DecisionKind, Run
+from loopledger.log.journal import Outcome, Span, Traced
 
 
 class MemoryStore:
-    """Keeps one loop's log in memory; see `loopledger.journal.Store`."""
+    """Keeps one loop's log in memory; see `loopledger.log.journal.Store`."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -36,7 +36,7 @@ class MemoryStore:
 
 
 class MemoryReader:
-    """Reads a log in memory; see `loopledger.journal.Reader`."""
+    """Reads a log in memory; see `loopledger.log.journal.Reader`."""
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
@@ -137,7 +137,7 @@ class MemoryReader:
 
 
 class MemoryJournal(MemoryReader):
-    """A log in memory and the right to write to it; see `loopledger.journal.Journal`."""
+    """A log in memory and the right to write to it; see `loopledger.log.journal.Journal`."""
 
     def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
         """Add the records, and erase bodies.
@@ -173,7 +173,7 @@ class MemoryJournal(MemoryReader):
 
 
 class MemoryCheckpoints:
-    """Keeps models and states in memory; see `loopledger.checkpoints.Checkpoints`."""
+    """Keeps models and states in memory; see `loopledger.learning.checkpoints.Checkpoints`."""
 
     def __init__(self) -> None:
         self.models: dict[int, bytes] = {}

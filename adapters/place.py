@@ -6,8 +6,8 @@ from typing import NamedTuple
 from loopledger.adapters.files import FileCheckpoints
 from loopledger.adapters.memory import MemoryCheckpoints, MemoryStore
 from loopledger.adapters.sqlite.store import SqliteStore
-from loopledger.checkpoints import Checkpoints
-from loopledger.journal import Store
+from loopledger.learning.checkpoints import Checkpoints
+from loopledger.log.journal import Store
 
 
 class Place(NamedTuple):

@@ -8,9 +8,9 @@ from jmespath import functions
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
 
 from loopledger.adapters.embedding.moments import microseconds
+from loopledger.deciding.request import check_unicode
 from loopledger.errors import InvalidRequest
-from loopledger.request import check_unicode
-from loopledger.selection import Query
+from loopledger.learning.selection import Query
 
 _LONGEST = 4096
 
@@ -24,7 +24,7 @@ class _Functions(functions.Functions):
 
 
 def query(text: object) -> Query:
-    """Return a query about decisions; what can be asked, `loopledger.selection.described` says.
+    """Return a query about decisions; what can be asked, `loopledger.learning.selection.described` says.
 
     Args:
         text: A JMESPath expression; it is true of a decision if what it gives is true, not empty

@@ -19,12 +19,12 @@ import msgspec
 
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.vw.learner import VwLearner
+from loopledger.audit.recompute import Advance
+from loopledger.audit.remaking import check_segment
+from loopledger.audit.segment import Segment
+from loopledger.audit.verification import Findings
+from loopledger.audit.verify import Runner
 from loopledger.errors import LoopledgerError
-from loopledger.recompute import Advance
-from loopledger.remaking import check_segment
-from loopledger.segment import Segment
-from loopledger.verification import Findings
-from loopledger.verify import Runner
 
 _WORTH_A_PROCESS = 5_000
 

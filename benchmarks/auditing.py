@@ -17,8 +17,8 @@ from native import native_seconds, ready_file, versions_of
 from loopledger.adapters.embedding.view import LoopView
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.vw.learner import VwLearner
-from loopledger.events import decode_apart
-from loopledger.training import fold, step_of
+from loopledger.learning.training import fold, step_of
+from loopledger.log.events import decode_apart
 
 _DECISIONS = 500_000
 _INTERVAL = 20_000

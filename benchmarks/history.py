@@ -11,11 +11,11 @@ from loopledger.adapters.place import in_folder
 from loopledger.adapters.ready import default_policy
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.commands import Rank, Reward
-from loopledger.context import build_context
-from loopledger.events import LoopCreated
+from loopledger.deciding.context import build_context
+from loopledger.learning.trainer import Trainer
+from loopledger.log.events import LoopCreated
 from loopledger.loop import Loop, create
 from loopledger.settings import Settings
-from loopledger.trainer import Trainer
 
 _BATCH = 1000
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from loopledger.adapters.vw.arguments import to_fold
 from loopledger.errors import NotFound
-from loopledger.events import ModelTrained
-from loopledger.journal import Reader
-from loopledger.replay import version_event
-from loopledger.training import examples, step_of
+from loopledger.learning.replay import version_event
+from loopledger.learning.training import examples, step_of
+from loopledger.log.events import ModelTrained
+from loopledger.log.journal import Reader
 
 _PROGRAM = """
 import sys, time, pylibvw

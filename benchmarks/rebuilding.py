@@ -12,7 +12,7 @@ from native import native_seconds, ready_file, versions_of
 
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.vw.learner import VwLearner
-from loopledger.replay import rebuild
+from loopledger.learning.replay import rebuild
 
 _DECISIONS = {5: 100_000, 10: 60_000, 50: 20_000}
 

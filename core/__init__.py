@@ -20,7 +20,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from loopledger.answers import Decision, RankedAction, Receipt, SlotDecision, SlotsDecision
+from loopledger.audit.verification import Findings, Problem, Verification
 from loopledger.clock import Clock, SimulatedClock
+from loopledger.deciding.request import Action, Slot
 from loopledger.errors import (
     Conflict,
     InvalidRequest,
@@ -36,9 +38,7 @@ from loopledger.errors import (
 from loopledger.health import Diagnosis, Finding
 from loopledger.policy import LearningPolicy
 from loopledger.reports import Entry, Model, Status
-from loopledger.request import Action, Slot
 from loopledger.settings import Limits, Settings
-from loopledger.verification import Findings, Problem, Verification
 
 if TYPE_CHECKING:
     from loopledger.adapters.embedding.front import (

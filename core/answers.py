@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from loopledger.events import Ranked, SlotsRanked
+from loopledger.log.events import Ranked, SlotsRanked
 
 
 class RankedAction(msgspec.Struct, frozen=True):

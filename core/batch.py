@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from loopledger.chain import Head, Record, head_of, seal
-from loopledger.draw import number_for
-from loopledger.events import DECISIONS
+from loopledger.deciding.draw import number_for
 from loopledger.facts import Decided
-from loopledger.journal import Reader
-from loopledger.learner import Scorer
+from loopledger.learning.learner import Scorer
+from loopledger.log.chain import Head, Record, head_of, seal
+from loopledger.log.events import DECISIONS
+from loopledger.log.journal import Reader
 
 
 class Batch:

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from loopledger.events import Run
+from loopledger.deciding.request import SlotTerms
+from loopledger.learning.training import Step
+from loopledger.log.events import Run
 from loopledger.policy import LearningPolicy
-from loopledger.request import SlotTerms
-from loopledger.training import Step
 
 
 class Rank(msgspec.Struct, frozen=True, gc=False):

@@ -22,9 +22,12 @@ from loopledger.commands import (
     Reward,
     Train,
 )
-from loopledger.decisions import rank, rank_slots
+from loopledger.deciding.decisions import rank, rank_slots
+from loopledger.deciding.request import check_id, whole_number
 from loopledger.errors import Conflict, InvalidRequest, NotFound
-from loopledger.events import (
+from loopledger.facts import Decided, Facts
+from loopledger.learning.training import Step, plan, without
+from loopledger.log.events import (
     VERSIONS,
     Activated,
     Erased,
@@ -39,12 +42,9 @@ from loopledger.events import (
     SettingsChanged,
     decode,
 )
-from loopledger.facts import Decided, Facts
 from loopledger.policy import words_of
-from loopledger.request import check_id, whole_number
 from loopledger.settings import Settings, settings_from
 from loopledger.state import State
-from loopledger.training import Step, plan, without
 
 
 def decide(state: State, command: Command, facts: Facts) -> Decided:

@@ -5,12 +5,12 @@ from typing import Protocol
 import msgspec
 
 from loopledger.answers import Decision, Receipt, SlotsDecision
-from loopledger.chain import Record
-from loopledger.events import Event, Run
-from loopledger.journal import Reader
-from loopledger.learner import Scorer
+from loopledger.learning.learner import Scorer
+from loopledger.learning.training import Step
+from loopledger.log.chain import Record
+from loopledger.log.events import Event, Run
+from loopledger.log.journal import Reader
 from loopledger.settings import Settings
-from loopledger.training import Step
 
 Answer = Decision | SlotsDecision | Receipt | Settings | Step | None
 

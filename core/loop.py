@@ -11,21 +11,21 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from loopledger.batch import Batch
-from loopledger.chain import seal
-from loopledger.checkpoints import Checkpoints, recover, save_state
 from loopledger.clock import Clock
 from loopledger.commands import Activate, Command, Rank, RankSlots, Reward
 from loopledger.decide import decide
+from loopledger.deciding.draw import uniform_hash
 from loopledger.diagnostics import diagnostics
-from loopledger.draw import uniform_hash
 from loopledger.errors import LearnerFailed, NotFound, ReplayMismatch
-from loopledger.events import LoopCreated
 from loopledger.facts import Answer
-from loopledger.journal import Journal, Store
-from loopledger.learner import Learner, NoScorer, Scorer
-from loopledger.replay import rebuild, version_event
+from loopledger.learning.checkpoints import Checkpoints, recover, save_state
+from loopledger.learning.learner import Learner, NoScorer, Scorer
+from loopledger.learning.replay import rebuild, version_event
+from loopledger.log.chain import seal
+from loopledger.log.events import LoopCreated
+from loopledger.log.journal import Journal, Store
+from loopledger.log.whole import check_tail
 from loopledger.state import State, replay
-from loopledger.whole import check_tail
 
 Traffic = Rank | RankSlots | Reward | Activate
 """The commands that change nothing about how the loop works."""

@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from loopledger.deciding.request import check_unicode
 from loopledger.errors import InvalidRequest
-from loopledger.request import check_unicode
 
 Words = tuple[tuple[str, str | None], ...]
 

@@ -4,16 +4,16 @@ from typing import Any
 
 import msgspec
 
-from loopledger.chain import Record
-from loopledger.checkpoints import Checkpoints
-from loopledger.events import ModelTrained
-from loopledger.journal import Reader
-from loopledger.learner import Learner
+from loopledger.learning.checkpoints import Checkpoints
+from loopledger.learning.learner import Learner
+from loopledger.learning.replay import rebuild, version_as_of, version_event
+from loopledger.learning.training import Progress
+from loopledger.log.chain import Record
+from loopledger.log.events import ModelTrained
+from loopledger.log.journal import Reader
 from loopledger.policy import LearningPolicy
-from loopledger.replay import rebuild, version_as_of, version_event
 from loopledger.settings import Settings
 from loopledger.state import State
-from loopledger.training import Progress
 
 
 class Model(msgspec.Struct, frozen=True):

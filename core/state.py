@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from loopledger.chain import GENESIS, Head, Record
 from loopledger.errors import LogDamaged
-from loopledger.events import (
+from loopledger.log.chain import GENESIS, Head, Record
+from loopledger.log.events import (
     CONTROL,
     FORMAT,
     AnyEvent,

@@ -7,8 +7,8 @@ import pytest
 from support import SHARED
 
 from loopledger.adapters.embedding.moments import microseconds
-from loopledger.cooked_line import Times
-from loopledger.draw import float32
+from loopledger.deciding.draw import float32
+from loopledger.exchange.cooked_line import Times
 
 TIMES = Times(1_767_225_600 * 1_000_000, microseconds)
 CB = "cb_cooked_log.dsjson"

@@ -9,18 +9,18 @@ import msgspec
 from loopledger.adapters.memory import MemoryCheckpoints, MemoryStore
 from loopledger.adapters.place import Place, in_folder
 from loopledger.clock import SimulatedClock
-from loopledger.context import build_context
-from loopledger.draw import float32s, uniform_hash
-from loopledger.eraser import Eraser
-from loopledger.erasing import marks_before, marks_of
+from loopledger.deciding.context import build_context
+from loopledger.deciding.draw import float32s, uniform_hash
+from loopledger.deciding.request import read_actions, read_slots
 from loopledger.errors import LearnerFailed
-from loopledger.events import LoopCreated, Ranked
-from loopledger.learner import Folded
+from loopledger.learning.learner import Folded
+from loopledger.learning.trainer import Trainer
+from loopledger.log.eraser import Eraser
+from loopledger.log.erasing import marks_before, marks_of
+from loopledger.log.events import LoopCreated, Ranked
 from loopledger.loop import Loop, create
 from loopledger.policy import LearningPolicy
-from loopledger.request import read_actions, read_slots
 from loopledger.settings import Limits, Settings
-from loopledger.trainer import Trainer
 
 SHARED = Path(__file__).parents[2] / "shared"
 GREEDY = LearningPolicy("greedy", "--cb_explore_adf --epsilon 0.2 -q :i -q :j")

@@ -18,7 +18,7 @@ from loopledger.actor import BATCH, Inbox, Letter
 from loopledger.adapters.place import in_folder, in_memory
 from loopledger.commands import Activate
 from loopledger.errors import LoopInUse, LoopStopped, NotFound, Overloaded
-from loopledger.events import LoopCreated
+from loopledger.log.events import LoopCreated
 from loopledger.loop import Loop, create
 
 ACTIONS = {"a": {"x": 1}, "b": {"x": 2}}

@@ -1,6 +1,6 @@
 import pytest
 
-from loopledger.aggregation import aggregate
+from loopledger.learning.aggregation import aggregate
 
 
 @pytest.mark.parametrize(

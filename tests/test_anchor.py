@@ -10,8 +10,8 @@ import pytest
 
 import loopledger
 from loopledger.adapters.cli.folder import views
-from loopledger.anchor import Anchor, anchor_of, read_anchors
-from loopledger.replay import version_event
+from loopledger.learning.replay import version_event
+from loopledger.log.anchor import Anchor, anchor_of, read_anchors
 
 
 @pytest.fixture(scope="module")

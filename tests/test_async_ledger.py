@@ -14,8 +14,8 @@ import loopledger
 from loopledger import Settings, Slot
 from loopledger.adapters.sqlite.async_reader import open_async_reader
 from loopledger.adapters.sqlite.store import SqliteStore
-from loopledger.chain import head_of, seal
-from loopledger.events import Rewarded
+from loopledger.log.chain import head_of, seal
+from loopledger.log.events import Rewarded
 
 ACTIONS = {"sports": {"long": 1}, "politics": {"long": 0}, "music": {"long": 0.5}}
 QUIET = Settings(model_update_frequency=0)

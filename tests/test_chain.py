@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from loopledger.chain import GENESIS, Head, Record, check, head_of, seal
 from loopledger.errors import LogDamaged
-from loopledger.events import Activated, Rewarded
+from loopledger.log.chain import GENESIS, Head, Record, check, head_of, seal
+from loopledger.log.events import Activated, Rewarded
 
 
 def log(count=12):

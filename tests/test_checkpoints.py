@@ -9,9 +9,9 @@ from support import Bench, on_disk
 from test_loop import learned, rank
 
 from loopledger.adapters.memory import MemoryCheckpoints
-from loopledger.checkpoints import recover, save_state
 from loopledger.commands import ChangeSettings
 from loopledger.errors import LogDamaged
+from loopledger.learning.checkpoints import recover, save_state
 from loopledger.settings import Settings
 
 

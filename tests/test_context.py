@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import context_of
 
-from loopledger.context import with_tags
+from loopledger.deciding.context import with_tags
+from loopledger.deciding.request import Action, Slot
 from loopledger.errors import InvalidRequest
-from loopledger.request import Action, Slot
 from loopledger.settings import Limits
 
 LIMITS = Limits()

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from policies import POLICIES
 from support import SHARED, ranked
 
-from loopledger.cooked import cooked_line, learning_line
 from loopledger.errors import LogDamaged
-from loopledger.events import Activated, Ranked, Rewarded, SlotRanking, SlotsRanked, encode
-from loopledger.joining import join
-from loopledger.journal import Outcome, Traced
+from loopledger.exchange.cooked import cooked_line, learning_line
+from loopledger.learning.joining import join
+from loopledger.log.events import Activated, Ranked, Rewarded, SlotRanking, SlotsRanked, encode
+from loopledger.log.journal import Outcome, Traced
 from loopledger.policy import LearningPolicy
 
 AT = 1_000_000_000_000

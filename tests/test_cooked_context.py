@@ -5,13 +5,13 @@ from cooked import TIMES, cb, ccb, context, encoded, outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopledger.cooked import learning_line
-from loopledger.cooked_context import read_context
-from loopledger.cooked_line import read_line
 from loopledger.errors import InvalidRequest, LearnerFailed
-from loopledger.events import encode
-from loopledger.joining import join
-from loopledger.journal import Outcome, Traced
+from loopledger.exchange.cooked import learning_line
+from loopledger.exchange.cooked_context import read_context
+from loopledger.exchange.cooked_line import read_line
+from loopledger.learning.joining import join
+from loopledger.log.events import encode
+from loopledger.log.journal import Outcome, Traced
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Limits, Settings
 

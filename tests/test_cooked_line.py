@@ -6,12 +6,12 @@ from cooked import CB, CCB, DANGLING, TIMES, cb, ccb, context, encoded, lines, o
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopledger.cooked_line import read_line
-from loopledger.draw import float32, float32s
+from loopledger.deciding.draw import float32, float32s
 from loopledger.errors import InvalidRequest
-from loopledger.events import Activated, Rewarded, encode
-from loopledger.joining import join
-from loopledger.journal import Outcome, Traced
+from loopledger.exchange.cooked_line import read_line
+from loopledger.learning.joining import join
+from loopledger.log.events import Activated, Rewarded, encode
+from loopledger.log.journal import Outcome, Traced
 from loopledger.settings import Limits, Settings
 
 SETTINGS = Settings()

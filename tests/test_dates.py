@@ -3,7 +3,7 @@
 from support import ACTIONS, Bench, context_of
 
 from loopledger.commands import Activate, ChangeSettings, Rank, ResetModel, Reward
-from loopledger.dates import Dates, dates
+from loopledger.log.dates import Dates, dates
 
 
 def found(bench):

@@ -14,7 +14,7 @@ from loopledger.adapters.embedding.directory import Directory, check_name, loop_
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.place import in_folder
 from loopledger.errors import Conflict, InvalidRequest, LearnerFailed, LoopInUse, LoopStopped, NotFound
-from loopledger.events import LoopCreated
+from loopledger.log.events import LoopCreated
 from loopledger.loop import create
 
 ACTIONS = {"a": {"x": 1}, "b": {"x": 2}}

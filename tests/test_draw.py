@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopledger.draw import float32, float32s, sample, uniform, uniform_hash
+from loopledger.deciding.draw import float32, float32s, sample, uniform, uniform_hash
 
 PROBABILITIES = float32s([0.85, 0.05, 0.05, 0.05])
 

@@ -8,16 +8,16 @@ from learned import seqs, tamper
 from support import Bench, TinyLearner, on_disk
 from test_loop import learned, rank
 
-from loopledger import eraser
+from loopledger.audit.verify import verify
+from loopledger.audit.why import why
 from loopledger.commands import PlanTraining, Rank, Relearn, Reward
-from loopledger.erasing import marks_before
 from loopledger.errors import Conflict, NotFound, ReplayMismatch
-from loopledger.events import decode
-from loopledger.lineage import lineage
-from loopledger.replay import rebuild
+from loopledger.learning.lineage import lineage
+from loopledger.learning.replay import rebuild
+from loopledger.log import eraser
+from loopledger.log.erasing import marks_before
+from loopledger.log.events import decode
 from loopledger.settings import Settings
-from loopledger.verify import verify
-from loopledger.why import why
 
 SECRET = "a-name-that-nobody-may-know"
 

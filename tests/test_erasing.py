@@ -7,10 +7,10 @@ from support import Bench
 from test_loop import rank
 
 from loopledger.commands import Activate, Reward
-from loopledger.erasing import Mark, marks_before, marks_of, portions
 from loopledger.errors import NotFound
-from loopledger.events import DECISIONS, TRAFFIC
-from loopledger.remains import Gone
+from loopledger.log.erasing import Mark, marks_before, marks_of, portions
+from loopledger.log.events import DECISIONS, TRAFFIC
+from loopledger.log.remains import Gone
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import loopledger
 from loopledger import Settings, Slot
 from loopledger.adapters.export import target
 from loopledger.adapters.vw.arguments import to_fold
-from loopledger.cooked import learning_line
-from loopledger.joining import join
+from loopledger.exchange.cooked import learning_line
+from loopledger.learning.joining import join
 
 pytestmark = pytest.mark.usefixtures("lent")
 QUIET = Settings(model_update_frequency=0)
@@ -366,7 +366,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path, ledger, clock, monkeypatc
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("loopledger.export._REPORT_EVERY", 10)
+    monkeypatch.setattr("loopledger.exchange.export._REPORT_EVERY", 10)
     with pytest.raises(KeyboardInterrupt):
         loop.export(out, progress=fail)
     assert not list(tmp_path.iterdir())
@@ -428,7 +428,7 @@ def test_what_cannot_be_used_is_named(tmp_path, monkeypatch, ledger, given, fiel
 def test_progress_is_told(ledger, clock, monkeypatch):
     loop = ledger.create("news", policy=GREEDY, settings=QUIET)
     live(loop, clock)
-    monkeypatch.setattr("loopledger.export._REPORT_EVERY", 25)
+    monkeypatch.setattr("loopledger.exchange.export._REPORT_EVERY", 25)
     told = []
     loop.export(io.BytesIO(), progress=lambda done, total: told.append((done, total)))
     assert told == [(25, DECISIONS), (50, DECISIONS)]

@@ -9,7 +9,7 @@ import pytest
 from exported import GREEDY, live
 
 import loopledger
-from loopledger.table import Row
+from loopledger.exchange.table import Row
 
 PAGE = Path(__file__).parents[1] / "docs" / "exporting.md"
 TEXT = PAGE.read_text("utf-8") if PAGE.is_file() else ""

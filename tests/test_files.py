@@ -9,9 +9,9 @@ from test_loop import learned, rank
 
 from loopledger.adapters.files import FileCheckpoints
 from loopledger.adapters.place import in_folder
-from loopledger.checkpoints import recover
 from loopledger.commands import ChangePolicy, ChangeSettings, PublishModel, ResetModel
 from loopledger.errors import LearnerFailed
+from loopledger.learning.checkpoints import recover
 from loopledger.policy import LearningPolicy
 
 OTHER = LearningPolicy("other", "--cb_explore_adf --epsilon 0.5")

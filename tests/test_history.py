@@ -6,12 +6,12 @@ import pytest
 from cooked import CB, CCB, DANGLING, cb, ccb, lines, observation, sample, written
 
 import loopledger
-from loopledger.chain import head_of, seal
+from loopledger.audit.terms import Terms
 from loopledger.errors import Conflict, InvalidRequest
-from loopledger.events import Decision, HistoryImported, decode
-from loopledger.joining import join
+from loopledger.learning.joining import join
+from loopledger.log.chain import head_of, seal
+from loopledger.log.events import Decision, HistoryImported, decode
 from loopledger.policy import LearningPolicy
-from loopledger.terms import Terms
 
 QUIET = loopledger.Settings(model_update_frequency=0)
 
@@ -103,7 +103,7 @@ def test_files_are_read_in_their_order_and_written_down(ledger, tmp_path):
 
 
 def test_what_is_repeated_is_found_in_other_transactions_too(ledger, tmp_path, monkeypatch):
-    monkeypatch.setattr("loopledger.history._TOGETHER", 2)
+    monkeypatch.setattr("loopledger.exchange.history._TOGETHER", 2)
     log = written(tmp_path, *(cb(f"e{at % 5}") for at in range(12)))
     report = ledger.import_history("loop", [log])
     assert (report.decisions, report.repeated) == (5, 7)
@@ -153,7 +153,7 @@ def test_rewards_that_would_change_a_label_are_left_out(ledger, tmp_path, monkey
         dangling("a", "2021-04-24T20:11:00"),  # too late
     )
     for together in (1, 3, 500):
-        monkeypatch.setattr("loopledger.history._TOGETHER", together)
+        monkeypatch.setattr("loopledger.exchange.history._TOGETHER", together)
         report = ledger.import_history(f"loop-{together}", [log], settings=QUIET)
         assert [one.line for one in report.refusals] == [1, 3, 5]
         assert (report.decisions, report.dangling) == (2, 3)

@@ -3,10 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import ranked
 
-from loopledger.aggregation import aggregate
-from loopledger.events import Activated, Rewarded, SlotRanking, SlotsRanked, encode
-from loopledger.joining import EARLY, Unjoined, join
-from loopledger.journal import Outcome, Traced
+from loopledger.learning.aggregation import aggregate
+from loopledger.learning.joining import EARLY, Unjoined, join
+from loopledger.log.events import Activated, Rewarded, SlotRanking, SlotsRanked, encode
+from loopledger.log.journal import Outcome, Traced
 
 AT = 1_000_000_000
 WAIT = 600_000_000

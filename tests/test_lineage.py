@@ -7,7 +7,7 @@ from support import GREEDY, Bench
 from test_loop import learned
 
 from loopledger.commands import ImportModel, PublishModel, ResetModel
-from loopledger.lineage import lineage
+from loopledger.learning.lineage import lineage
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from loopledger.commands import (
     Reward,
     Train,
 )
+from loopledger.deciding.request import Slot, read_slots
 from loopledger.errors import Conflict, InvalidRequest, LearnerFailed, LoopInUse, NotFound
+from loopledger.learning.training import Step
 from loopledger.policy import LearningPolicy
-from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits, Settings
-from loopledger.training import Step
 
 
 def rank(event_id="e", named=True, context=None, actions=("a", "b", "c"), excluded=(), deferred=False):

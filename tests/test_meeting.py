@@ -7,9 +7,8 @@ from support import GREEDY, Bench, TinyLearner, on_disk
 from test_eraser import Foreign, checked, elsewhere, forget_models
 from test_loop import learned, rank
 
-from loopledger import eraser
 from loopledger.adapters.sqlite import queries
-from loopledger.chain import head_of, seal
+from loopledger.audit.verify import verify
 from loopledger.commands import (
     ChangePolicy,
     ChangeSettings,
@@ -19,9 +18,10 @@ from loopledger.commands import (
     ResetModel,
     Reward,
 )
-from loopledger.events import Erased, HistoryImported, ModelKept
-from loopledger.replay import rebuild, version_event
-from loopledger.verify import verify
+from loopledger.learning.replay import rebuild, version_event
+from loopledger.log import eraser
+from loopledger.log.chain import head_of, seal
+from loopledger.log.events import Erased, HistoryImported, ModelKept
 
 
 def imported(bench):

@@ -12,13 +12,13 @@ import loopledger
 from loopledger.adapters.vw.explainer import explain
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.adapters.vw.scorer import VwScorer
-from loopledger.context import at_slot, with_tags
-from loopledger.events import SlotsRanked, decode
-from loopledger.learner import opened
+from loopledger.deciding.context import at_slot, with_tags
+from loopledger.deciding.question import questions
+from loopledger.learning.learner import opened
+from loopledger.learning.replay import version_event
+from loopledger.learning.training import examples, step_of
+from loopledger.log.events import SlotsRanked, decode
 from loopledger.policy import LearningPolicy
-from loopledger.question import questions
-from loopledger.replay import version_event
-from loopledger.training import examples, step_of
 
 LIKES = {"top": "music", "side": "politics", "foot": "weather"}
 LAMBDA = 3.0

@@ -10,9 +10,9 @@ from loopledger.adapters.embedding.building import (
     rank_slots_command,
 )
 from loopledger.clock import SimulatedClock
+from loopledger.deciding.rank_json import has_slots, read_rank, read_rank_slots
+from loopledger.deciding.request import Slot
 from loopledger.errors import InvalidRequest
-from loopledger.rank_json import has_slots, read_rank, read_rank_slots
-from loopledger.request import Slot
 from loopledger.settings import Limits
 
 SLOTS = {

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopledger.draw import float32, float32s
+from loopledger.deciding.draw import float32, float32s
+from loopledger.deciding.ranking import even, front, order_by_probability, rank_actions, usable
 from loopledger.errors import LearnerFailed
-from loopledger.ranking import even, front, order_by_probability, rank_actions, usable
 
 
 class Fixed:

@@ -6,17 +6,17 @@ from support import GREEDY, SLOTS, Bench, context_of
 from test_loop import learned, rank
 
 from loopledger.adapters.memory import MemoryCheckpoints, MemoryStore
-from loopledger.chain import Head, seal
+from loopledger.audit.verify import verify
 from loopledger.commands import ChangePolicy, PlanTraining, RankSlots, Relearn, ResetModel, Reward, Train
+from loopledger.deciding.request import Slot, read_slots
 from loopledger.errors import Conflict, NotFound
-from loopledger.events import decode
+from loopledger.learning.replay import version_event
+from loopledger.learning.selection import named
+from loopledger.learning.training import examples, step_of
+from loopledger.log.chain import Head, seal
+from loopledger.log.events import decode
 from loopledger.policy import LearningPolicy
-from loopledger.replay import version_event
-from loopledger.request import Slot, read_slots
-from loopledger.selection import named
 from loopledger.settings import Limits, Settings
-from loopledger.training import examples, step_of
-from loopledger.verify import verify
 
 OTHER_SLOTS = LearningPolicy("other", "--ccb_explore_adf --epsilon 0.5")
 

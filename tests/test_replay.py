@@ -5,8 +5,8 @@ from test_loop import learned, rank
 from loopledger.adapters.memory import MemoryCheckpoints
 from loopledger.commands import ChangePolicy, ChangeSettings, Reward
 from loopledger.errors import NotFound, ReplayMismatch
+from loopledger.learning.replay import rebuild, state_at, version_as_of, version_event
 from loopledger.policy import LearningPolicy
-from loopledger.replay import rebuild, state_at, version_as_of, version_event
 from loopledger.settings import Settings
 
 

@@ -1,7 +1,7 @@
 import pytest
 
+from loopledger.deciding.request import Action, Slot, check_excluded, check_id, read_actions, read_slots
 from loopledger.errors import InvalidRequest
-from loopledger.request import Action, Slot, check_excluded, check_id, read_actions, read_slots
 from loopledger.settings import Limits
 
 LIMITS = Limits()

@@ -8,10 +8,10 @@ from test_loop import learned, rank
 import loopledger
 from loopledger.adapters.query import query
 from loopledger.commands import Activate, Reward
+from loopledger.deciding.request import Slot
 from loopledger.errors import InvalidRequest, NotFound
-from loopledger.joining import join
-from loopledger.request import Slot
-from loopledger.selection import described, matching, named
+from loopledger.learning.joining import join
+from loopledger.learning.selection import described, matching, named
 
 
 @pytest.fixture

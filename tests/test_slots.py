@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from support import SHARED, context_of
 
 from loopledger.adapters.vw.scorer import VwScorer
-from loopledger.draw import float32s
+from loopledger.deciding.draw import float32s
+from loopledger.deciding.request import Slot, read_slots
+from loopledger.deciding.slots import rank_all_slots
 from loopledger.errors import LearnerFailed
 from loopledger.policy import LearningPolicy
-from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits
-from loopledger.slots import rank_all_slots
 
 IDS = ("a", "b", "c", "d", "e")
 ACTIONS = {name: {"x": at} for at, name in enumerate(IDS)}

@@ -14,9 +14,9 @@ from loopledger.adapters.sqlite.connection import APPLICATION_ID, connect_writer
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import Migration, migrate, migrations
 from loopledger.adapters.sqlite.store import SqliteStore
-from loopledger.chain import Head, check, head_of, seal
 from loopledger.errors import LogDamaged, LoopInUse, NotFound
-from loopledger.events import Activated, ModelReset
+from loopledger.log.chain import Head, check, head_of, seal
+from loopledger.log.events import Activated, ModelReset
 
 
 def filled(folder, count=20):

@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import GREEDY, SLOTS, ranked
 
-from loopledger.chain import Head, Record, head_of, seal
 from loopledger.errors import LogDamaged
-from loopledger.events import (
+from loopledger.log.chain import Head, Record, head_of, seal
+from loopledger.log.events import (
     CONTROL,
     FORMAT,
     Activated,

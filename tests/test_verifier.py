@@ -10,10 +10,10 @@ import pytest
 from loopledger.adapters import verifier
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.verifier import side_by_side
+from loopledger.audit.segment import segments
+from loopledger.audit.verification import Findings
+from loopledger.audit.verify import verify
 from loopledger.errors import LoopledgerError
-from loopledger.segment import segments
-from loopledger.verification import Findings
-from loopledger.verify import verify
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def pieces(folder):
 
 def keep_all(folder, vw):
     """Keep every version's bytes, so that each is a segment of its own."""
-    from loopledger.replay import rebuild
+    from loopledger.learning.replay import rebuild
 
     place = in_folder(folder)
     with closing(place.store.reader()) as reader:

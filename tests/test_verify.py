@@ -6,14 +6,14 @@ from msgspec.structs import replace
 from support import Bench
 from test_loop import learned, rank
 
-from loopledger.chain import Head, head_of, seal
-from loopledger.checkpoints import save_state
+from loopledger.audit.segment import segments
+from loopledger.audit.verify import verify
 from loopledger.commands import ChangePolicy, ChangeSettings, Reward
-from loopledger.events import decode
+from loopledger.learning.checkpoints import save_state
+from loopledger.log.chain import Head, head_of, seal
+from loopledger.log.events import decode
 from loopledger.policy import LearningPolicy
-from loopledger.segment import segments
 from loopledger.settings import Settings
-from loopledger.verify import verify
 
 
 @pytest.fixture

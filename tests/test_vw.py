@@ -17,12 +17,12 @@ from loopledger.adapters.vw.arguments import engine
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.adapters.vw.scorer import VwScorer
 from loopledger.adapters.vw.workers import WorkerDied
-from loopledger.cooked import learning_line
-from loopledger.draw import uniform_hash
+from loopledger.deciding.draw import uniform_hash
 from loopledger.errors import LearnerFailed, LogDamaged
-from loopledger.events import Rewarded, encode
-from loopledger.joining import join
-from loopledger.journal import Outcome, Traced
+from loopledger.exchange.cooked import learning_line
+from loopledger.learning.joining import join
+from loopledger.log.events import Rewarded, encode
+from loopledger.log.journal import Outcome, Traced
 from loopledger.policy import LearningPolicy
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import loopledger
 from loopledger.adapters.vw.explainer import explain
-from loopledger.draw import sample
+from loopledger.deciding.draw import sample
 
 POLICY = loopledger.LearningPolicy("greedy", "--cb_explore_adf --epsilon 0.3 -l 0.5 -q :i")
 WAIT = 600

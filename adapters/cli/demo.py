@@ -15,10 +15,10 @@ from loopledger.adapters.cli.output import Tell, as_json, print_json, progress
 from loopledger.adapters.digits import World, best_fixed, stream
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.ready import ready_policy
+from loopledger.audit.verification import Findings
 from loopledger.clock import SimulatedClock
 from loopledger.errors import LoopledgerError
 from loopledger.reports import Model
-from loopledger.verification import Findings
 
 _WINDOW = 300
 _UNIFORM = 0.1

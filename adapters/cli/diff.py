@@ -7,7 +7,7 @@ import click
 from loopledger.adapters.cli.folder import number_or_text, views
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, print_table, progress
 from loopledger.adapters.embedding.moments import text
-from loopledger.difference import ProbabilityMove, Side
+from loopledger.audit.difference import ProbabilityMove, Side
 
 
 @click.command

@@ -10,7 +10,7 @@ import msgspec
 from loopledger.adapters.cli.folder import number_or_text, views
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
 from loopledger.adapters.embedding.exporting import FORMATS
-from loopledger.export import Format
+from loopledger.exchange.export import Format
 
 
 @click.command

@@ -15,7 +15,7 @@ from loopledger.adapters.embedding.moments import microseconds, text
 from loopledger.adapters.signed_model import Certificate, SignedModel, trusted_model
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.errors import Conflict, InvalidRequest, LearnerFailed
-from loopledger.history import HistoryReport
+from loopledger.exchange.history import HistoryReport
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
 

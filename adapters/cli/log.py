@@ -13,7 +13,7 @@ import msgspec
 from loopledger.adapters.cli.folder import moment_or_seq, views
 from loopledger.adapters.cli.output import as_json, counted, print_lines
 from loopledger.adapters.embedding.moments import text
-from loopledger.events import KINDS
+from loopledger.log.events import KINDS
 from loopledger.reports import Entry
 
 _PAUSE = 0.5

@@ -12,9 +12,9 @@ from loopledger.adapters.embedding.moments import text
 from loopledger.adapters.embedding.view import LoopView
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.adapters.vw.arguments import engine
-from loopledger.anchor import Anchor, anchor_of, read_anchors
+from loopledger.audit.verification import Findings, Problem, Verification
 from loopledger.errors import InvalidRequest, LogDamaged
-from loopledger.verification import Findings, Problem, Verification
+from loopledger.log.anchor import Anchor, anchor_of, read_anchors
 
 _FOUND_SOMETHING = 1
 _SHOWN = 20

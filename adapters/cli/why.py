@@ -8,8 +8,8 @@ import click
 from loopledger.adapters.cli.folder import views
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, print_table, progress
 from loopledger.adapters.embedding.moments import text
+from loopledger.audit.why import Drawn, Why
 from loopledger.clock import SECOND
-from loopledger.why import Drawn, Why
 
 _RIVALS = 2
 

@@ -11,15 +11,15 @@ from loopledger.adapters.doctor import loop as judge
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.sqlite.lock import is_held
 from loopledger.adapters.vw.arguments import engine
-from loopledger.checkpoints import Checkpoints, kept_state, lost, recover
 from loopledger.clock import SECOND
 from loopledger.errors import LoopledgerError, NotFound
-from loopledger.events import Decision, decode
 from loopledger.health import Finding
-from loopledger.journal import Reader
-from loopledger.replay import version_event
+from loopledger.learning.checkpoints import Checkpoints, kept_state, lost, recover
+from loopledger.learning.replay import version_event
+from loopledger.log.events import Decision, decode
+from loopledger.log.journal import Reader
+from loopledger.log.whole import check_tail
 from loopledger.reports import Status, status
-from loopledger.whole import check_tail
 
 _OLD = 60 * SECOND
 _FILES = ("log.db", "log.db-wal", "models", "state.json")

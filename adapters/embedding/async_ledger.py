@@ -15,11 +15,11 @@ from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.threads import Threads
 from loopledger.clock import Clock
 from loopledger.errors import LoopStopped
+from loopledger.exchange.history import HistoryReport
 from loopledger.health import Diagnosis
-from loopledger.history import HistoryReport
+from loopledger.learning.training import Progress
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
-from loopledger.training import Progress
 
 
 class AsyncLedger:

@@ -21,25 +21,25 @@ from loopledger.adapters.embedding.replies import Outbox
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.threads import Threads
 from loopledger.adapters.sqlite.async_reader import open_async_reader
-from loopledger.anchor import Anchor
 from loopledger.answers import Decision, Receipt, SlotsDecision
-from loopledger.as_of import AsOf
-from loopledger.bisect import Bisection
+from loopledger.audit.as_of import AsOf
+from loopledger.audit.bisect import Bisection
+from loopledger.audit.difference import Difference
+from loopledger.audit.verification import Verification
+from loopledger.audit.why import Why
 from loopledger.commands import Activate, Command, ResetModel, Reward
-from loopledger.dates import Dates
-from loopledger.difference import Difference
-from loopledger.eraser import Erasure
+from loopledger.deciding.request import Actions, Features, Slots
 from loopledger.errors import LoopStopped
-from loopledger.export import Export, Format
+from loopledger.exchange.export import Export, Format
 from loopledger.facts import Answer
-from loopledger.lineage import ModelVersion
+from loopledger.learning.lineage import ModelVersion
+from loopledger.learning.training import Progress
+from loopledger.log.anchor import Anchor
+from loopledger.log.dates import Dates
+from loopledger.log.eraser import Erasure
 from loopledger.policy import LearningPolicy
 from loopledger.reports import Entry, Model, Status, entry
-from loopledger.request import Actions, Features, Slots
 from loopledger.settings import Settings
-from loopledger.training import Progress
-from loopledger.verification import Verification
-from loopledger.why import Why
 
 
 class AsyncLoop:

@@ -8,11 +8,9 @@ import msgspec
 
 from loopledger.clock import Clock
 from loopledger.commands import Rank, RankSlots
-from loopledger.context import build_context
-from loopledger.errors import InvalidRequest
-from loopledger.policy import LearningPolicy, policy_from
-from loopledger.rank_json import has_slots, read_rank, read_rank_slots
-from loopledger.request import (
+from loopledger.deciding.context import build_context
+from loopledger.deciding.rank_json import has_slots, read_rank, read_rank_slots
+from loopledger.deciding.request import (
     Actions,
     Features,
     Slot,
@@ -23,6 +21,8 @@ from loopledger.request import (
     read_actions,
     read_slots,
 )
+from loopledger.errors import InvalidRequest
+from loopledger.policy import LearningPolicy, policy_from
 from loopledger.settings import Limits, Settings, settings_from
 
 Named = tuple[str, bool]

@@ -16,8 +16,8 @@ from loopledger.adapters.place import Place, in_folder, in_memory
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.clock import Clock
 from loopledger.errors import Conflict, InvalidRequest, LoopledgerError, LoopStopped, NotFound
-from loopledger.events import LoopCreated
 from loopledger.health import Diagnosis
+from loopledger.log.events import LoopCreated
 from loopledger.loop import create
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings

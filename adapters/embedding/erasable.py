@@ -8,11 +8,11 @@ from functools import partial
 from loopledger.adapters.embedding.moments import Moment, microseconds
 from loopledger.adapters.query import query
 from loopledger.clock import Clock
-from loopledger.erasing import Mark, marks_before, marks_of
+from loopledger.deciding.request import listed_ids
 from loopledger.errors import InvalidRequest
-from loopledger.journal import Reader
-from loopledger.request import listed_ids
-from loopledger.selection import matching
+from loopledger.learning.selection import matching
+from loopledger.log.erasing import Mark, marks_before, marks_of
+from loopledger.log.journal import Reader
 
 _AGE = re.compile(r"(\d+)\s*([smhdw])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

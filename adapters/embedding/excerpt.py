@@ -5,11 +5,11 @@ from contextlib import closing
 from typing import NamedTuple
 
 from loopledger.adapters.place import Place
+from loopledger.deciding.request import ANY_ID, check_id, whole_number
 from loopledger.errors import InvalidRequest
-from loopledger.events import KINDS
-from loopledger.replay import first_from
-from loopledger.request import ANY_ID, check_id, whole_number
-from loopledger.whole import check_whole
+from loopledger.learning.replay import first_from
+from loopledger.log.events import KINDS
+from loopledger.log.whole import check_whole
 
 
 class Excerpt(NamedTuple):

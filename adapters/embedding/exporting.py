@@ -12,15 +12,15 @@ from loopledger.adapters.export.lines import write_csv, write_dsjson, write_even
 from loopledger.adapters.export.parquet import check_parquet, write_parquet
 from loopledger.adapters.export.target import whole_file
 from loopledger.adapters.place import Place
-from loopledger.checkpoints import recover
 from loopledger.clock import Clock
 from loopledger.errors import InvalidRequest, NotFound
-from loopledger.export import Export, Extent, Format, Tally, extent, joined_decisions, told
-from loopledger.journal import Reader
-from loopledger.replay import first_from
+from loopledger.exchange.export import Export, Extent, Format, Tally, extent, joined_decisions, told
+from loopledger.exchange.table import rows
+from loopledger.learning.checkpoints import recover
+from loopledger.learning.replay import first_from
+from loopledger.learning.training import Progress
+from loopledger.log.journal import Reader
 from loopledger.state import State
-from loopledger.table import rows
-from loopledger.training import Progress
 
 Bound = Moment | None
 """Where an export begins or ends: the seq of an event (a whole number), or a time (text or datetime)."""

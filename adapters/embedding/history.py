@@ -8,13 +8,13 @@ from loopledger.adapters.cooked_files import CookedFiles
 from loopledger.adapters.embedding.directory import Directory, check_name
 from loopledger.adapters.embedding.moments import microseconds
 from loopledger.adapters.ready import default_policy, ready_policy
-from loopledger.cooked_line import Times, longest_line
 from loopledger.errors import Conflict, InvalidRequest
-from loopledger.events import DecisionKind
-from loopledger.history import HistoryReport, HistoryWriter
+from loopledger.exchange.cooked_line import Times, longest_line
+from loopledger.exchange.history import HistoryReport, HistoryWriter
+from loopledger.learning.training import Progress
+from loopledger.log.events import DecisionKind
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
-from loopledger.training import Progress
 
 
 def import_history(

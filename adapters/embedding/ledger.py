@@ -18,13 +18,13 @@ from loopledger.adapters.ready import default_policy
 from loopledger.adapters.signed_model import opened_model
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.clock import Clock
+from loopledger.deciding.request import whole_number
 from loopledger.errors import Conflict, InvalidRequest
+from loopledger.exchange.history import HistoryReport
 from loopledger.health import Diagnosis
-from loopledger.history import HistoryReport
+from loopledger.learning.training import Progress
 from loopledger.policy import LearningPolicy
-from loopledger.request import whole_number
 from loopledger.settings import Settings
-from loopledger.training import Progress
 
 
 class Ledger:

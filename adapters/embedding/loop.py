@@ -22,14 +22,14 @@ from loopledger.adapters.query import query
 from loopledger.adapters.signed_model import opened_model
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, Relearn, ResetModel, Reward
-from loopledger.eraser import Erasure
+from loopledger.deciding.request import Actions, Features, Slots, listed_ids
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopStopped
 from loopledger.facts import Answer
+from loopledger.learning.selection import matching, named
+from loopledger.learning.training import Progress
+from loopledger.log.eraser import Erasure
 from loopledger.policy import LearningPolicy
-from loopledger.request import Actions, Features, Slots, listed_ids
-from loopledger.selection import matching, named
 from loopledger.settings import Settings
-from loopledger.training import Progress
 
 _T = TypeVar("_T")
 

@@ -12,15 +12,15 @@ from loopledger.adapters.place import Place
 from loopledger.clock import SECOND, Clock, SimulatedClock
 from loopledger.commands import Command
 from loopledger.diagnostics import diagnostics
-from loopledger.eraser import Eraser
 from loopledger.errors import LoopledgerError, LoopStopped
 from loopledger.facts import Answer
-from loopledger.learner import Learner
+from loopledger.learning.learner import Learner
+from loopledger.learning.trainer import Trainer
+from loopledger.learning.training import Progress
+from loopledger.log.eraser import Eraser
 from loopledger.loop import Loop, Prepared
 from loopledger.settings import Limits
 from loopledger.state import State
-from loopledger.trainer import Trainer
-from loopledger.training import Progress
 
 
 class Session:

@@ -16,26 +16,26 @@ from loopledger.adapters.embedding.moments import Moment, instant, microseconds
 from loopledger.adapters.place import Place
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.adapters.verifier import side_by_side
-from loopledger.anchor import Anchor
 from loopledger.answers import Decision, SlotsDecision
-from loopledger.as_of import AsOf, as_of, rank_as_of
-from loopledger.bisect import Bisection, Bisector
-from loopledger.checkpoints import recover
+from loopledger.audit.as_of import AsOf, as_of, rank_as_of
+from loopledger.audit.bisect import Bisection, Bisector
+from loopledger.audit.difference import Difference, Side, difference, side_of
+from loopledger.audit.verification import Verification
+from loopledger.audit.verify import verify
+from loopledger.audit.why import Why, why
 from loopledger.clock import Clock, SimulatedClock
-from loopledger.dates import Dates, dates
-from loopledger.difference import Difference, Side, difference, side_of
 from loopledger.errors import InvalidRequest, NotFound
-from loopledger.export import Export, Format
-from loopledger.journal import Reader
-from loopledger.learner import Learner
-from loopledger.lineage import ModelVersion, lineage
-from loopledger.replay import first_from, seq_at, state_at
+from loopledger.exchange.export import Export, Format
+from loopledger.learning.checkpoints import recover
+from loopledger.learning.learner import Learner
+from loopledger.learning.lineage import ModelVersion, lineage
+from loopledger.learning.replay import first_from, seq_at, state_at
+from loopledger.learning.training import Progress
+from loopledger.log.anchor import Anchor
+from loopledger.log.dates import Dates, dates
+from loopledger.log.journal import Reader
+from loopledger.log.whole import check_whole
 from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
-from loopledger.training import Progress
-from loopledger.verification import Verification
-from loopledger.verify import verify
-from loopledger.whole import check_whole
-from loopledger.why import Why, why
 
 _SEQ = re.compile(r"@\d{1,30}")
 

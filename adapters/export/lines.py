@@ -7,10 +7,10 @@ from typing import BinaryIO
 import msgspec
 
 from loopledger.adapters.embedding.moments import text
-from loopledger.chain import Record
-from loopledger.cooked import cooked_line
-from loopledger.joining import Joined
-from loopledger.table import Row
+from loopledger.exchange.cooked import cooked_line
+from loopledger.exchange.table import Row
+from loopledger.learning.joining import Joined
+from loopledger.log.chain import Record
 
 _encode = msgspec.json.Encoder().encode
 

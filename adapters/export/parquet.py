@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import Any, BinaryIO
 
 from loopledger.errors import LoopledgerError
-from loopledger.table import Row
+from loopledger.exchange.table import Row
 
 _ROWS = 8192
 _CHARACTERS = 16 * 2**20

@@ -6,8 +6,8 @@ import msgspec
 
 from loopledger.adapters.http.bodies import read
 from loopledger.adapters.http.call import NO_CONTENT, Call, Reply
+from loopledger.deciding.request import check_id
 from loopledger.errors import InvalidRequest
-from loopledger.request import check_id
 
 
 class RewardRequest(msgspec.Struct, frozen=True, gc=False):

@@ -6,8 +6,8 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from loopledger.adapters.embedding.session import Session
 from loopledger.clock import SECOND
-from loopledger.events import VERSIONS
-from loopledger.lag import learning_lag
+from loopledger.learning.lag import learning_lag
+from loopledger.log.events import VERSIONS
 
 
 def gauges(session: Session, now: int) -> CollectorRegistry:

@@ -11,7 +11,7 @@ import aiosqlite
 
 from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.connection import READER_PRAGMAS, reader_uri
-from loopledger.chain import Record
+from loopledger.log.chain import Record
 
 
 class AsyncSqliteReader:

@@ -12,9 +12,9 @@ from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer, wit
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import check_unchanged, migrate
 from loopledger.adapters.sqlite.reader import SqliteReader
-from loopledger.chain import Record, body_hash, check_end
 from loopledger.errors import LogDamaged, LoopInUse
-from loopledger.events import Run
+from loopledger.log.chain import Record, body_hash, check_end
+from loopledger.log.events import Run
 
 # A write-ahead log that is begun anew is overwritten, and syncing it costs half of what it costs
 # while the file still grows. So it is kept short.
@@ -30,7 +30,7 @@ _APPEND = """
 
 
 class SqliteJournal(SqliteReader):
-    """A log and the right to write to it; see `loopledger.journal.Journal`.
+    """A log and the right to write to it; see `loopledger.log.journal.Journal`.
 
     The right is guarded three times: by a lock file, by an epoch that every commit checks, and by
     the primary key on seq. A lock file that somebody deletes, or a file system that does not

@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from loopledger.chain import GENESIS, Record, follow
 from loopledger.errors import LogDamaged, LoopledgerError
+from loopledger.log.chain import GENESIS, Record, follow
 
 PAGE = 512
 """Rows read in one statement: none stays open long enough to hold up a checkpoint."""

@@ -9,10 +9,10 @@ from typing import Any
 from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.connection import connect_reader
 from loopledger.adapters.sqlite.migrations import changed_schema, check_schema, migrations
-from loopledger.chain import Head, Record
 from loopledger.errors import LogDamaged
-from loopledger.events import KINDS, DecisionKind
-from loopledger.journal import Outcome, Span, Traced
+from loopledger.log.chain import Head, Record
+from loopledger.log.events import KINDS, DecisionKind
+from loopledger.log.journal import Outcome, Span, Traced
 
 _KINDS = frozenset(KINDS)
 
@@ -40,7 +40,7 @@ def open_reader(path: Path) -> "SqliteReader":
 
 
 class SqliteReader:
-    """Reads a log; see `loopledger.journal.Reader`.
+    """Reads a log; see `loopledger.log.journal.Reader`.
 
     Args:
         connection: To the log's database.

@@ -8,7 +8,7 @@ from loopledger.errors import NotFound
 
 
 class SqliteStore:
-    """A loop's folder, seen as the place of its log; see `loopledger.journal.Store`.
+    """A loop's folder, seen as the place of its log; see `loopledger.log.journal.Store`.
 
     Args:
         folder: The loop's folder.

@@ -16,7 +16,7 @@ from typing import Any
 
 from loopledger.adapters.vw.arguments import to_score
 from loopledger.errors import LearnerFailed
-from loopledger.learner import Weight
+from loopledger.learning.learner import Weight
 from loopledger.policy import LearningPolicy
 
 _NEXT = "= = ="
@@ -33,7 +33,7 @@ _PATIENCE = 120.0
 def explain(
     policy: LearningPolicy, model: bytes | None, contexts: Sequence[bytes]
 ) -> list[list[list[Weight]]]:
-    """Return the features of each action of some contexts; see `loopledger.learner.Learner.explain`."""
+    """Return the features of each action of some contexts, as `Learner.explain` describes."""
     with tempfile.TemporaryDirectory(prefix="loopledger-") as folder:
         path = None
         if model is not None:

@@ -12,15 +12,15 @@ from loopledger.adapters.vw.saved import check_fits, policy_of
 from loopledger.adapters.vw.scorer import VwScorer
 from loopledger.adapters.vw.wire import Fold, Probe, Saved
 from loopledger.adapters.vw.workers import Workers
-from loopledger.context import build_context, with_tags
-from loopledger.learner import Folded, Weight
+from loopledger.deciding.context import build_context, with_tags
+from loopledger.deciding.request import Slot, read_slots
+from loopledger.learning.learner import Folded, Weight
 from loopledger.policy import LearningPolicy
-from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits
 
 
 class VwLearner:
-    """Learns in worker processes and answers in this one; see `loopledger.learner.Learner`.
+    """Learns in worker processes and answers in this one; see `loopledger.learning.learner.Learner`.
 
     Args:
         workers: How many worker processes may be at work at a time; by default as many as cores.

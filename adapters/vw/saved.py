@@ -9,7 +9,7 @@ import struct
 
 import pylibvw
 
-from loopledger.draw import float32
+from loopledger.deciding.draw import float32
 from loopledger.errors import InvalidRequest, LearnerFailed
 from loopledger.policy import LearningPolicy, Words, join_words, policy_from
 

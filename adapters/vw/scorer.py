@@ -8,12 +8,12 @@ import pylibvw
 
 from loopledger.adapters.vw.arguments import to_score
 from loopledger.errors import LearnerFailed
-from loopledger.learner import SlotScores
+from loopledger.learning.learner import SlotScores
 from loopledger.policy import LearningPolicy
 
 
 class VwScorer:
-    """A VowpalWabbit model that answers; see `loopledger.learner.Scorer`.
+    """A VowpalWabbit model that answers; see `loopledger.learning.learner.Scorer`.
 
     It uses the binding below `vowpalwabbit.Workspace.predict`, which wraps every action in a
     Python object first and takes about three times as long for the same answer.

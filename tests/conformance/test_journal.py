@@ -8,10 +8,10 @@ from support import ranked
 from loopledger.adapters.memory import MemoryStore
 from loopledger.adapters.sqlite.queries import PAGE
 from loopledger.adapters.sqlite.store import SqliteStore
-from loopledger.chain import Head, check, head_of, seal
 from loopledger.errors import LoopInUse
-from loopledger.events import Activated, ModelPublished, ModelReset, Rewarded
-from loopledger.journal import Outcome
+from loopledger.log.chain import Head, check, head_of, seal
+from loopledger.log.events import Activated, ModelPublished, ModelReset, Rewarded
+from loopledger.log.journal import Outcome
 
 
 def make(kind, folder):

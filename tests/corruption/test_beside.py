@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from test_regions import flip, overwrite
 
-from loopledger.events import CONTROL
+from loopledger.log.events import CONTROL
 
 FRAME = 24 + 8192
 HEADER = 32

@@ -16,8 +16,8 @@ import loopledger
 from loopledger.adapters.cli import folder as cli_folder
 from loopledger.adapters.cli.main import main
 from loopledger.adapters.sqlite.migrations import Migration, migrate, migrations
-from loopledger.chain import head_of, seal
-from loopledger.events import Event
+from loopledger.log.chain import head_of, seal
+from loopledger.log.events import Event
 
 LOOKING = [
     ("verify",),

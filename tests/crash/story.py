@@ -16,14 +16,14 @@ from pathlib import Path
 
 from support import ACTIONS, GREEDY, TinyLearner, context_of
 
-from loopledger import eraser
 from loopledger.actor import Letter
 from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.replies import BlockingReply
 from loopledger.adapters.sqlite import journal
 from loopledger.clock import SimulatedClock
 from loopledger.commands import ChangeSettings, Rank, Reward
-from loopledger.erasing import marks_of
+from loopledger.log import eraser
+from loopledger.log.erasing import marks_of
 from loopledger.settings import Settings
 
 ERASED = ["batch-1", "batch-3"]

@@ -114,7 +114,7 @@ def test_a_verifying_process_does_not_outlive_the_one_that_asked(tmp_path):
         "subprocess.Popen = start\n"
         "place = __import__('loopledger.adapters.place', fromlist=['']).in_folder\n"
         "from pathlib import Path\n"
-        "from loopledger.segment import Segment\n"
+        "from loopledger.audit.segment import Segment\n"
         "run = verifier.side_by_side(Path(sys.argv[1]) / 'news')\n"
         "list(run([Segment(0, (), ())], lambda more: None))\n"
     )

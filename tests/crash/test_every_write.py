@@ -14,8 +14,8 @@ import story
 from support import TinyLearner
 
 from loopledger.adapters.place import in_folder
+from loopledger.audit.verify import verify
 from loopledger.clock import SimulatedClock
-from loopledger.verify import verify
 
 HERE = Path(__file__).parent
 COMPILER = shutil.which("cc")

@@ -11,7 +11,7 @@ from processes import Child
 
 import loopledger
 from loopledger.adapters.place import in_folder
-from loopledger.verify import verify
+from loopledger.audit.verify import verify
 
 CHILD = Path(__file__).with_name("child.py")
 ACTIONS = {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}}

@@ -23,6 +23,7 @@ from policies import POLICIES
 from support import Bench, context_of, on_disk
 
 from fuzz.oracle import Decision, Oracle
+from loopledger.audit.verify import verify
 from loopledger.commands import (
     Activate,
     ChangePolicy,
@@ -33,15 +34,14 @@ from loopledger.commands import (
     ResetModel,
     Reward,
 )
+from loopledger.deciding.request import Slot, read_slots
 from loopledger.errors import Conflict, NotFound
-from loopledger.events import SlotsRanked, decode
+from loopledger.learning.replay import rebuild
+from loopledger.learning.selection import named
+from loopledger.learning.training import examples, step_of
+from loopledger.log.events import SlotsRanked, decode
 from loopledger.policy import LearningPolicy
-from loopledger.replay import rebuild
-from loopledger.request import Slot, read_slots
-from loopledger.selection import named
 from loopledger.settings import Limits, Settings
-from loopledger.training import examples, step_of
-from loopledger.verify import verify
 
 IDS = ("a", "b", "c")
 EVENT_IDS = [f"event-{number}" for number in range(12)]

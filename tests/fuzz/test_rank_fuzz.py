@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.clock import SimulatedClock
-from loopledger.draw import float32
+from loopledger.deciding.draw import float32
 from loopledger.errors import LoopledgerError
 from loopledger.policy import LearningPolicy
 

@@ -16,11 +16,11 @@ import loopledger
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.sqlite.connection import connect_writer
 from loopledger.adapters.sqlite.migrations import migrate
-from loopledger.checkpoints import recover
+from loopledger.audit.verify import verify
 from loopledger.errors import ReplayMismatch
-from loopledger.events import AnyEvent, decode
-from loopledger.replay import rebuild
-from loopledger.verify import verify
+from loopledger.learning.checkpoints import recover
+from loopledger.learning.replay import rebuild
+from loopledger.log.events import AnyEvent, decode
 
 FORMATS = sorted(Path(__file__).parent.glob("format-*"))
 LOOPS = [
@@ -70,7 +70,7 @@ def as_far_as_known(found, expected):
 
 
 def test_there_is_a_golden_log_of_this_format():
-    assert f"format-{loopledger.events.FORMAT}" in {folder.name for folder in FORMATS}
+    assert f"format-{loopledger.log.events.FORMAT}" in {folder.name for folder in FORMATS}
 
 
 def test_the_golden_logs_hold_every_kind_of_event():

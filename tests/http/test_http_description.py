@@ -7,12 +7,12 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from loopledger import rank_json
 from loopledger.adapters.http import shapes
 from loopledger.adapters.http.address import address_of
 from loopledger.adapters.http.description import _NOT_YET, _SHAPES
 from loopledger.adapters.http.operations import OPERATIONS, _not_yet, operation_at
 from loopledger.adapters.http.versions import PATHS, QUERIES, Version
+from loopledger.deciding import rank_json
 
 OWN = {"/health", "/metrics", "/openapi.json", "/docs"}
 RANK = {"contextFeatures": [{"t": 1}], "actions": [{"id": "a", "features": [{"x": 1}]}, {"id": "b"}]}

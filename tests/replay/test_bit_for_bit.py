@@ -12,13 +12,13 @@ from support import Bench, on_disk
 
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.vw.learner import VwLearner
+from loopledger.audit.verify import verify
 from loopledger.commands import ChangePolicy, Rank, RankSlots, Reward
-from loopledger.context import build_context
+from loopledger.deciding.context import build_context
+from loopledger.deciding.request import Slot, read_slots
+from loopledger.learning.replay import rebuild, version_event
 from loopledger.policy import LearningPolicy
-from loopledger.replay import rebuild, version_event
-from loopledger.request import Slot, read_slots
 from loopledger.settings import Limits, Settings
-from loopledger.verify import verify
 
 IDS = ("a", "b", "c", "d")
 FEATURES = [
@@ -108,7 +108,7 @@ def test_another_process_with_other_hash_seeds(vw, tmp_path):
     bench.loop.close()
     script = (
         "import sys; from pathlib import Path; from loopledger.adapters.place import in_folder; "
-        "from loopledger.adapters.vw.learner import VwLearner; from loopledger.replay import rebuild; "
+        "from loopledger.adapters.vw.learner import VwLearner; from loopledger.learning.replay import rebuild; "
         "from hashlib import sha256; place = in_folder(Path(sys.argv[1])); learner = VwLearner(); "
         "print(sha256(rebuild(place.store.reader(), learner, 2)).hexdigest()); learner.close()"
     )

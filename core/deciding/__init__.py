@@ -1,0 +1,1 @@
+"""Deciding: from a request to probabilities and a drawn action."""

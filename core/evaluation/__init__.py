@@ -1,0 +1,1 @@
+"""Evaluation: what other learning policies would have earned, estimated from the log."""

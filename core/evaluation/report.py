@@ -1,0 +1,242 @@
+"""What an evaluation comes to: the shapes that every face of it shows, and that the log keeps.
+
+All rewards are averages per case. A case is one joined decision or, of a multi-slot decision, one
+of its slots.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Bounds = tuple[float, float]
+"""The lower and the upper end of a 95 % interval."""
+
+Source = Literal["Online", "Baseline", "Random", "Custom", "OfflineExperimentation", "Version"]
+"""Where a judged policy comes from; the first five are Personalizer's words."""
+
+Judgement = Literal["better", "worse", "not enough data", "no answer", "itself"]
+
+
+class Sums(msgspec.Struct, frozen=True, array_like=True):
+    """Sums over cases, from which every estimate but the confidence sequence follows; they add up.
+
+    `w` is the policy's probability of the action that was taken, divided by the probability with
+    which it was taken; `r` is the reward.
+
+    Attributes:
+        cases: How many.
+        supported: In how many of them the policy gave the taken action any probability.
+        reward: Sum of r.
+        weight: Sum of w.
+        weight_squares: Sum of w².
+        weighted_reward: Sum of w·r.
+        weighted_reward_squares: Sum of (w·r)².
+        weight_reward: Sum of w²·r.
+        robust: Sum of the doubly robust scores.
+        robust_squares: Sum of their squares.
+        largest_weight: The largest w.
+
+    """
+
+    cases: int = 0
+    supported: int = 0
+    reward: float = 0.0
+    weight: float = 0.0
+    weight_squares: float = 0.0
+    weighted_reward: float = 0.0
+    weighted_reward_squares: float = 0.0
+    weight_reward: float = 0.0
+    robust: float = 0.0
+    robust_squares: float = 0.0
+    largest_weight: float = 0.0
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy would have earned on average, in one stretch of time or overall.
+
+    Attributes:
+        average_reward: The best estimate: that of the interval-optimal estimator.
+        interval: Its 95 % interval, right for this one look.
+        anytime: The 95 % confidence sequence: right however often one looks.
+        ips: Inverse propensity scoring.
+        snips: The same, self-normalized; none where no case is supported.
+        robust: Doubly robust; none where no reward model was learned.
+        effective_sample_size: How many cases of the policy's own the weighted ones are worth.
+        sums: What it was computed from.
+
+    """
+
+    average_reward: float
+    interval: Bounds
+    anytime: Bounds
+    ips: float
+    snips: float | None
+    robust: float | None
+    effective_sample_size: float
+    sums: Sums
+
+
+class Point(msgspec.Struct, frozen=True):
+    """What was counted in one stretch of time of the finest width.
+
+    Attributes:
+        at: When it begins, UTC in microseconds since 1970.
+        sums: Of the cases that were decided in it.
+
+    """
+
+    at: int
+    sums: Sums
+
+
+class Caution(msgspec.Struct, frozen=True):
+    """A reason not to trust a figure.
+
+    Attributes:
+        about: A short name that stays the same, such as ``small-propensities``.
+        says: A sentence: what was found, with its figures, and what to do about it.
+
+    """
+
+    about: str
+    says: str
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """How a policy compares with the one that decided.
+
+    Attributes:
+        judgement: better or worse only where the interval of the difference leaves out zero.
+        says: A sentence for a product owner.
+        difference: Estimated average reward beyond Online's.
+        interval: Its 95 % interval, at this one look.
+        anytime: Its 95 % confidence sequence.
+        cases_needed: About how many cases in all would tell; none if it is told, or cannot be said.
+
+    """
+
+    judgement: Judgement
+    says: str
+    difference: float
+    interval: Bounds
+    anytime: Bounds
+    cases_needed: int | None = None
+
+
+class SlotEstimate(msgspec.Struct, frozen=True):
+    """An estimate for one slot of multi-slot decisions, by the slot's id."""
+
+    slot: str
+    estimate: Estimate
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy with what it would have earned.
+
+    Attributes:
+        name: ``Online``, ``Baseline``, ``Random``, or the name it was given.
+        source: Where it comes from.
+        arguments: VowpalWabbit's, with exploration written in; empty where there are none.
+        version: The fixed model version that was judged, if it is one.
+        overall: Over the whole range; for multi-slot decisions over all their slots.
+        slots: For each slot, in the order in which slots first appear.
+        over_time: Stretches of time that hold cases, in order; only for all slots together.
+        verdict: Against Online.
+        cautions: What there is to say about this policy.
+        failed: Why it could not be judged, if so; its estimates are then empty.
+
+    """
+
+    name: str
+    source: Source
+    arguments: str
+    overall: Estimate
+    version: int | None = None
+    slots: tuple[SlotEstimate, ...] = ()
+    over_time: tuple[Point, ...] = ()
+    verdict: Verdict | None = None
+    cautions: tuple[Caution, ...] = ()
+    failed: str | None = None
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """What an evaluation of learning policies came to.
+
+    Attributes:
+        loop: The loop's name.
+        first: Seq of the first event of the range.
+        last: Seq of the last.
+        since: When the range begins, UTC in microseconds since 1970.
+        until: When it ends.
+        decisions: How many decisions were judged.
+        left_out: How many were not, by reason: open windows, not activated, erased, left out of learning.
+        minute_width: Minutes of the stretches in `over_time`.
+        reward_range: The least and the most reward that intervals were computed for.
+        minimum_probability: The least probability that intervals were computed for.
+        policies: Online, Baseline and Random first, then in the order in which they were asked for.
+        cautions: What there is to say about the whole.
+
+    """
+
+    loop: str
+    first: int
+    last: int
+    since: int
+    until: int
+    decisions: int
+    left_out: dict[str, int]
+    minute_width: int
+    reward_range: Bounds
+    minimum_probability: float
+    policies: tuple[Judged, ...]
+    cautions: tuple[Caution, ...] = ()
+
+
+class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one feature, or one namespace, matters.
+
+    Attributes:
+        namespace: The namespace as the model sees it.
+        feature: The feature's name; none for the whole namespace.
+        score: 0 to 100: what is lost without it, against the feature that matters most.
+        reward_without: The estimated average reward without it; none for the approximate kind.
+        present: In what share of the decisions it is there.
+        values: How many different values were seen, counted up to 1,000.
+        remark: ``never present``, ``nearly never present``, ``constant`` or ``unique per event``, if so.
+
+    """
+
+    namespace: str
+    feature: str | None
+    score: float
+    reward_without: float | None
+    present: float
+    values: int
+    remark: str | None = None
+
+
+class FeatureImportance(msgspec.Struct, frozen=True, kw_only=True):
+    """Which features matter, the most important first.
+
+    Attributes:
+        loop: The loop's name.
+        first: Seq of the first event of the range.
+        last: Seq of the last.
+        decisions: How many decisions were looked at.
+        method: ``leave-one-out`` learns again without each of them; ``approximate`` reads the model.
+        reward: The estimated average reward with all of them; none for the approximate kind.
+        namespaces: Whole namespaces.
+        features: Single features.
+        cautions: What there is to say about it.
+
+    """
+
+    loop: str
+    first: int
+    last: int
+    decisions: int
+    method: Literal["leave-one-out", "approximate"]
+    reward: float | None
+    namespaces: tuple[FeatureScore, ...]
+    features: tuple[FeatureScore, ...]
+    cautions: tuple[Caution, ...] = ()

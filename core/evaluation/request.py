@@ -1,0 +1,51 @@
+"""What can be asked of a log: which policies, over which range."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from loopledger.policy import LearningPolicy
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be judged beside Online, Baseline and Random.
+
+    Exactly one of `policy` and `version` is given.
+
+    Attributes:
+        name: It is called so in the report; no two are called alike.
+        policy: A learning policy, which learns as it goes, beginning with a blank model.
+        version: A model version of the loop, which stays as it is.
+
+    """
+
+    name: str
+    policy: LearningPolicy | None = None
+    version: int | None = None
+
+
+class Range(NamedTuple):
+    """Which decisions are judged: from one seq to another, both included."""
+
+    first: int
+    last: int
+
+
+class EvaluationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An evaluation of learning policies.
+
+    Attributes:
+        first: Seq of the first event of the range.
+        last: Seq of the last.
+        candidates: What is judged beside Online, Baseline and Random.
+        warm: Whether candidates first learn what comes before the range, as the loop itself had.
+        reward_range: The least and the most that a reward can be; intervals are computed for it. None
+            for the range of the rewards that are allowed by most loops, 0 to 1, widened to what was seen.
+
+    """
+
+    first: int
+    last: int
+    candidates: tuple[Candidate, ...] = ()
+    warm: bool = False
+    reward_range: tuple[float, float] | None = None

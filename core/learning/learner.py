@@ -1,0 +1,157 @@
+"""What the loop needs of a learning engine; `adapters/vw` fulfils it with VowpalWabbit."""
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+from loopledger.errors import LearnerFailed
+from loopledger.policy import LearningPolicy
+
+SlotScores = list[list[tuple[int, float]]]
+"""For each slot the offered positions with their probabilities, the engine's own draw first."""
+
+
+class Folded(NamedTuple):
+    """What a fold step made: the new model's bytes and how many examples it learned from."""
+
+    model: bytes
+    examples: int
+
+
+class Weight(NamedTuple):
+    """What one feature, or an interaction of features, added to an action's score.
+
+    Attributes:
+        feature: Its name, ``namespace.name``; the parts of an interaction are joined by ``^``.
+            ``_slot=0`` is the slot's place, which multi-slot policies learn for as well.
+        value: What the caller sent, or the product of that.
+        weight: What the model has learned for it.
+
+    """
+
+    feature: str
+    value: float
+    weight: float
+
+    @property
+    def contribution(self) -> float:
+        """What it added to the score: an estimated cost, so less is better."""
+        return self.value * self.weight
+
+
+class Scorer(Protocol):
+    """A model that answers; a pure function of its bytes and the context."""
+
+    def score(self, context: bytes) -> list[float]:
+        """Return a probability for each of the context's actions, by position."""
+        ...
+
+    def score_slots(self, context: bytes) -> SlotScores:
+        """Return the probabilities for each of the context's slots."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...
+
+
+@contextmanager
+def opened(scorer: Scorer | None) -> Generator[None]:
+    """Close a scorer, if there is one, when it was asked."""
+    try:
+        yield
+    finally:
+        if scorer is not None:
+            scorer.close()
+
+
+class NoScorer:
+    """Stands where a model should be that cannot be made here.
+
+    Args:
+        version: The model's.
+        reason: Why it cannot.
+
+    """
+
+    def __init__(self, version: int, reason: str) -> None:
+        self._error = (
+            f"the published model, version {version}, cannot be made here ({reason}); "
+            "publish another version, relearn under a policy, or reset the model"
+        )
+
+    def score(self, context: bytes) -> list[float]:  # noqa: ARG002 - a scorer's
+        """Say why there is no answer."""
+        raise LearnerFailed(self._error)
+
+    def score_slots(self, context: bytes) -> SlotScores:  # noqa: ARG002 - a scorer's
+        """Say why there is no answer."""
+        raise LearnerFailed(self._error)
+
+    def close(self) -> None:
+        """Nothing has to be freed."""
+
+
+class Learner(Protocol):
+    """Makes models out of joined examples, and scorers out of models."""
+
+    @property
+    def engine(self) -> str:
+        """What makes the models: the engine, its version and the kind of machine."""
+        ...
+
+    def hash_id(self, text: str, /) -> int:
+        """Return `loopledger.deciding.draw.uniform_hash` of an id; an engine may have it in faster code."""
+        ...
+
+    def fold(self, policy: LearningPolicy, parent: bytes | None, examples: Iterable[bytes]) -> Folded:
+        """Return the model that the parent becomes by learning the examples in their order.
+
+        Args:
+            policy: Under which to learn.
+            parent: The model to start from; none for a blank one.
+            examples: Joined examples, a line of JSON each, with its line end.
+
+        Raises:
+            LearnerFailed: The engine refused, died, hung, or learned from fewer examples than it got.
+
+        """
+        ...
+
+    def scorer(self, policy: LearningPolicy, model: bytes) -> Scorer:
+        """Return a scorer for a model made under a policy.
+
+        Raises:
+            LearnerFailed: The bytes are no model for that policy.
+
+        """
+        ...
+
+    def explain(
+        self, policy: LearningPolicy, model: bytes | None, contexts: Sequence[bytes]
+    ) -> list[list[list[Weight]]]:
+        """Return the features of each action of some contexts, with what a model has learned for them.
+
+        Where a policy keeps several models (bag, cover) it is the mean of them.
+
+        Args:
+            policy: Under which the model was made.
+            model: Its bytes; none for a blank one.
+            contexts: To look at. Of a multi-slot context it is the last slot that is explained, with
+                the actions that are left for it; those before it are given what they got
+                (`loopledger.deciding.context.at_slot`).
+
+        Raises:
+            LearnerFailed: The engine does not say.
+
+        """
+        ...
+
+    def probe(self, policy: LearningPolicy, model: bytes | None = None) -> None:
+        """Try a policy, and a model from outside, where a crash does no harm.
+
+        Raises:
+            LearnerFailed: The engine refuses them.
+
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The log: events, how they are chained, kept, read and erased."""
