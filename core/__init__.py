@@ -35,6 +35,20 @@ from loopledger.errors import (
     Overloaded,
     ReplayMismatch,
 )
+from loopledger.evaluation.register import Applied, EvaluationRecord
+from loopledger.evaluation.report import (
+    Caution,
+    Estimate,
+    Evaluation,
+    FeatureImportance,
+    FeatureScore,
+    Judged,
+    Point,
+    SlotEstimate,
+    Sums,
+    Verdict,
+)
+from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest
 from loopledger.health import Diagnosis, Finding
 from loopledger.policy import LearningPolicy
 from loopledger.reports import Entry, Model, Status
@@ -54,16 +68,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Action",
+    "Applied",
     "AsyncLedger",
     "AsyncLoop",
+    "Candidate",
+    "Caution",
     "Clock",
     "Conflict",
     "Decision",
     "Diagnosis",
     "Entry",
+    "Estimate",
+    "Evaluation",
+    "EvaluationRecord",
+    "EvaluationRequest",
+    "FeatureImportance",
+    "FeatureImportanceRequest",
+    "FeatureScore",
     "Finding",
     "Findings",
     "InvalidRequest",
+    "Judged",
     "LearnerFailed",
     "LearningPolicy",
     "Ledger",
@@ -76,6 +101,7 @@ __all__ = [
     "Model",
     "NotFound",
     "Overloaded",
+    "Point",
     "Problem",
     "RankedAction",
     "Receipt",
@@ -84,8 +110,11 @@ __all__ = [
     "SimulatedClock",
     "Slot",
     "SlotDecision",
+    "SlotEstimate",
     "SlotsDecision",
     "Status",
+    "Sums",
+    "Verdict",
     "Verification",
     "open",
     "open_async",

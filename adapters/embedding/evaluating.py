@@ -1,8 +1,13 @@
 """Evaluating: from what somebody asks for to a report."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 from loopledger.adapters.embedding.building import Policy, as_policy
@@ -10,7 +15,7 @@ from loopledger.adapters.embedding.exporting import Bound, between
 from loopledger.adapters.place import Place
 from loopledger.deciding.request import check_id, whole_number
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopledgerError, NotFound
-from loopledger.evaluation.report import Evaluation
+from loopledger.evaluation.report import Evaluation, Judged
 from loopledger.evaluation.request import Candidate, EvaluationRequest
 from loopledger.learning.checkpoints import Checkpoints, recover
 from loopledger.learning.learner import Learner
@@ -100,7 +105,33 @@ def evaluated(
         progress: Is told how much is done, and of how much.
 
     """
-    raise NotImplementedError
+    from loopledger.evaluation.evaluate import evaluate  # noqa: PLC0415 - an extra
+
+    with (
+        tempfile.TemporaryDirectory(prefix="loopledger-") as scratch,
+        closing(place.store.reader()) as reader,
+    ):
+        return evaluate(
+            reader,
+            learner,
+            request,
+            scratch=Path(scratch),
+            models=place.checkpoints,
+            run=_side_by_side,
+            progress=progress,
+        )
+
+
+def _side_by_side(works: Sequence[Callable[[], Judged]]) -> list[Judged]:
+    """Do some work in threads, which wait for worker processes most of the time."""
+    with ThreadPoolExecutor(min(len(works), os.cpu_count() or 1), "loopledger-judge") as pool:
+        begun = [pool.submit(work) for work in works]
+        try:
+            return [one.result() for one in begun]
+        except BaseException:
+            for one in begun:
+                one.cancel()
+            raise
 
 
 def name_of(request: EvaluationRequest) -> str:
