@@ -24,6 +24,19 @@ class Fold(msgspec.Struct, tag=True):
     parent: bytes | None
 
 
+class Score(msgspec.Struct, tag=True):
+    """Answer the contexts that come through the pipe.
+
+    Attributes:
+        policy: Under which the model was made.
+        model: That answers.
+
+    """
+
+    policy: LearningPolicy
+    model: bytes
+
+
 class Probe(msgspec.Struct, tag=True):
     """Try to answer with a policy and a model.
 
@@ -59,7 +72,10 @@ class Answer(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         model: That was made.
-        examples: That were learned.
+        examples: That were learned, or contexts that were answered.
+        counts: Of the answers to each context or slot: whole numbers of the machine, packed.
+        probabilities: Those answers: 32-bit floats of the machine, packed.
+        positions: Of the actions that they are for, where there are slots.
         arguments: With which a model was made.
         error: Why nothing came of it.
 
@@ -67,11 +83,14 @@ class Answer(msgspec.Struct, omit_defaults=True):
 
     model: bytes = b""
     examples: int = 0
+    counts: bytes = b""
+    probabilities: bytes = b""
+    positions: bytes = b""
     arguments: str = ""
     error: str | None = None
 
 
-Request = Fold | Probe | Saved
+Request = Fold | Score | Probe | Saved
 
 _encoder = msgspec.msgpack.Encoder()
 _request_decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

@@ -1,5 +1,6 @@
 """What the loop needs of a learning engine; `adapters/vw` fulfils it with VowpalWabbit."""
 
+from array import array
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
@@ -16,6 +17,23 @@ class Folded(NamedTuple):
 
     model: bytes
     examples: int
+
+
+class ManyScores(NamedTuple):
+    """What a model answers to many contexts, packed: one entry after another.
+
+    Attributes:
+        contexts: How many there were.
+        counts: For each of them, or each of its slots, how many actions there are an answer for.
+        probabilities: As many 32-bit floats for each: by position or, for slots, the largest first.
+        positions: For slots, whose actions those are; empty where there are no slots.
+
+    """
+
+    contexts: int
+    counts: "array[int]"
+    probabilities: "array[float]"
+    positions: "array[int]"
 
 
 class Weight(NamedTuple):
@@ -114,6 +132,22 @@ class Learner(Protocol):
 
         Raises:
             LearnerFailed: The engine refused, died, hung, or learned from fewer examples than it got.
+
+        """
+        ...
+
+    def answers(self, policy: LearningPolicy, model: bytes, contexts: Iterable[bytes]) -> ManyScores:
+        """Return what a model answers to many contexts: exactly what a scorer would, one by one.
+
+        Args:
+            policy: Under which the model was made.
+            model: Its bytes.
+            contexts: A line each, with its line end. Of a policy for several slots each begins with
+                the positions that the slots got, ``3,0 {...}``: every slot is answered for as if those
+                before it had got these.
+
+        Raises:
+            LearnerFailed: The bytes are no model for that policy, or the engine died or hung.
 
         """
         ...
