@@ -15,7 +15,7 @@ from loopledger.adapters.vw.wire import Fold, Probe, Saved, Score
 from loopledger.adapters.vw.workers import Workers
 from loopledger.deciding.context import build_context, with_tags
 from loopledger.deciding.request import Slot, read_slots
-from loopledger.learning.learner import Folded, ManyScores, Weight
+from loopledger.learning.learner import Folded, ManyScores, Taught, Weight
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Limits
 
@@ -46,14 +46,22 @@ class VwLearner:
         hashed: int = self._hasher.hash_space(text)
         return hashed
 
-    def fold(self, policy: LearningPolicy, parent: bytes | None, examples: Iterable[bytes]) -> Folded:
+    def fold(
+        self,
+        policy: LearningPolicy,
+        parent: bytes | None,
+        examples: Iterable[bytes],
+        what: Taught = "policy",
+    ) -> Folded:
         """Return the model that the parent becomes by learning the examples in their order."""
-        answer = self._workers.ask(Fold(policy, parent), examples)
+        answer = self._workers.ask(Fold(policy, parent, what), examples)
         return Folded(answer.model, answer.examples)
 
-    def answers(self, policy: LearningPolicy, model: bytes, contexts: Iterable[bytes]) -> ManyScores:
+    def answers(
+        self, policy: LearningPolicy, model: bytes, contexts: Iterable[bytes], what: Taught = "policy"
+    ) -> ManyScores:
         """Return what a model answers to many contexts: exactly what a scorer would, one by one."""
-        answer = self._workers.ask(Score(policy, model), contexts)
+        answer = self._workers.ask(Score(policy, model, what), contexts)
         counts, probabilities, positions = array("i"), array("f"), array("i")
         counts.frombytes(answer.counts)
         probabilities.frombytes(answer.probabilities)

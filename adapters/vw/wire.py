@@ -5,6 +5,7 @@ import struct
 
 import msgspec
 
+from loopledger.learning.learner import Taught
 from loopledger.policy import LearningPolicy
 
 _LENGTH = struct.Struct("<Q")
@@ -17,11 +18,13 @@ class Fold(msgspec.Struct, tag=True):
     Attributes:
         policy: Under which to learn.
         parent: The model to start from, if any.
+        what: Is learned.
 
     """
 
     policy: LearningPolicy
     parent: bytes | None
+    what: Taught = "policy"
 
 
 class Score(msgspec.Struct, tag=True):
@@ -30,11 +33,13 @@ class Score(msgspec.Struct, tag=True):
     Attributes:
         policy: Under which the model was made.
         model: That answers.
+        what: It has learned.
 
     """
 
     policy: LearningPolicy
     model: bytes
+    what: Taught = "policy"
 
 
 class Probe(msgspec.Struct, tag=True):

@@ -63,7 +63,7 @@ def _serve(request: Request, descriptors: list[int], folder: Path) -> Answer:
 def _fold(request: Fold, data: int, folder: Path) -> Answer:
     made = folder / "made.vw"
     parent = _written(folder / "parent.vw", request.parent)
-    workspace: Any = pylibvw.vw(to_fold(request.policy, parent, f"/dev/fd/{data}"))
+    workspace: Any = pylibvw.vw(to_fold(request.policy, parent, f"/dev/fd/{data}", what=request.what))
     before = workspace.get_weighted_examples()
     workspace.run_parser()
     examples = workspace.get_weighted_examples() - before
@@ -73,7 +73,7 @@ def _fold(request: Fold, data: int, folder: Path) -> Answer:
 
 
 def _score(request: Score, data: int) -> Answer:
-    scorer = VwScorer(request.policy, request.model)
+    scorer = VwScorer(request.policy, request.model, request.what)
     with opened(scorer), open(data, "rb", closefd=False) as lines:
         scores = (answer_slots if request.policy.multi_slot else answer)(scorer, lines)
     return Answer(

@@ -7,23 +7,20 @@ and Langford, "Beating the hold-out", COLT 1999) of a counterfactual policy: no 
 model that has seen its reward.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from loopledger.errors import LearnerFailed
-from loopledger.evaluation.cases import Answers, Cases, Floats, Whole
+from loopledger.evaluation.cases import Answers, Cases, Floats32, Whole
 from loopledger.evaluation.material import Material, Table
-from loopledger.evaluation.probabilities import Floats32, even_for, scaled, starts_of, usable_for
-from loopledger.evaluation.schedule import Schedule, Stretch, stretches
+from loopledger.evaluation.probabilities import even_for, scaled, starts_of, usable_for
+from loopledger.evaluation.schedule import Schedule, stretches
+from loopledger.evaluation.working import chunks, folded, twice
 from loopledger.learning.learner import Learner, ManyScores
 from loopledger.learning.training import Progress
 from loopledger.policy import LearningPolicy
-
-_CHUNK = 4_000
-
-T = TypeVar("T")
 
 Own = Literal["Online", "Baseline", "Random"]
 """What decided, the caller's own choice, and an even draw."""
@@ -61,7 +58,7 @@ def judge(
     """Yield decisions, a few thousand at a time in log order, with what a policy says to them.
 
     Args:
-        material: The decisions.
+        material: The decisions; with a reward model, if doubly robust scores are wanted.
         plan: When a candidate learns.
         learner: Answers and learns.
         policy: That is judged; one of another kind than the decisions says nothing.
@@ -98,35 +95,39 @@ def _judged(
     for stretch in stretches(plan, material, through=through, batch_at_least=batch_at_least):
         if isinstance(policy, LearningPolicy):
             for learned in stretch.learned:
-                model = _folded(learner, policy, model, material, known, learned)
+                model = folded(learner, policy, model, material, (known, learned))
                 known = learned
-        for first, rows in _chunks(material, stretch):
+        for first, rows in chunks(material, stretch):
             wanted = rows[rows["seq"] >= since]
             if not len(wanted):
                 yield rows, None
                 continue
             first += len(rows) - len(wanted)  # noqa: PLW2901 - what is not wanted comes first
             cases = material.cases(wanted)
+            foretold = material.rewards(wanted)
             if isinstance(policy, str):
-                probability = _of_own(policy, cases)
+                answers = _of_own(policy, cases, foretold)
             else:
                 under = policy.policy if isinstance(policy, FixedVersion) else policy
-                probability = _of_model(learner, under, model, material, first, wanted, cases)
-            yield rows, (cases, Answers(probability))
+                answers = _of_model(learner, under, model, material, first, wanted, cases, foretold)
+            yield rows, (cases, answers)
 
 
-def _chunks(material: Material, stretch: Stretch) -> Iterator[tuple[int, Table]]:
-    for first in range(stretch.first, stretch.last, _CHUNK):
-        yield first, material.decided(first, min(first + _CHUNK, stretch.last))
-
-
-def _of_own(policy: Own, cases: Cases) -> Floats:
+def _of_own(policy: Own, cases: Cases, foretold: Floats32 | None) -> Answers:
     if policy == "Online":
-        return cases.propensity
+        return Answers(cases.propensity)  # what it got is known: no model of rewards could say it better
     if policy == "Baseline":
-        return np.where(cases.position == cases.baseline, 1.0, 0.0)
-    even: Floats = 1.0 / cases.offered
-    return even
+        probability = np.where(cases.position == cases.baseline, 1.0, 0.0)
+    else:
+        probability = 1.0 / cases.offered
+    if foretold is None:
+        return Answers(probability)
+    begins = starts_of(cases.offered)
+    if policy == "Baseline":
+        expected = foretold[begins + cases.baseline].astype(np.float64)
+    else:
+        expected = np.add.reduceat(foretold, begins, dtype=np.float64) / cases.offered
+    return Answers(probability, foretold[begins + cases.position].astype(np.float64), expected)
 
 
 def _of_model(
@@ -137,17 +138,22 @@ def _of_model(
     first: int,
     rows: Table,
     cases: Cases,
-) -> Floats:
-    """Return a model's probability of what was taken in each case; without a model all actions are alike."""
+    foretold: Floats32 | None,
+) -> Answers:
+    """Return what a model says to each case; without a model all actions are alike."""
     offered = cases.offered
     begins = starts_of(offered)
     if model is None:
-        return scaled(even_for(offered), offered)[begins].astype(np.float64)
-    minimum = np.repeat(rows["minimum"], rows["cases"])
-    answers, places = _answers(learner, policy, model, material, first, rows, cases)
-    probabilities = scaled(usable_for(answers, offered, minimum), offered)
-    taken: Floats = probabilities[begins + places].astype(np.float64)
-    return taken
+        probabilities, places = scaled(even_for(offered), offered), np.zeros_like(begins)
+    else:
+        minimum = np.repeat(rows["minimum"], rows["cases"])
+        answers, places = _answers(learner, policy, model, material, first, rows, cases)
+        probabilities = scaled(usable_for(answers, offered, minimum), offered)
+    probability = probabilities[begins + places].astype(np.float64)
+    if foretold is None:
+        return Answers(probability)
+    expected = np.add.reduceat(probabilities * foretold, begins, dtype=np.float64)
+    return Answers(probability, foretold[begins + cases.position].astype(np.float64), expected)
 
 
 def _answers(
@@ -160,13 +166,13 @@ def _answers(
     cases: Cases,
 ) -> tuple[Floats32, Whole]:
     """Return a model's answers, one case after another, and where among them is the action that was taken."""
+    slots = policy.multi_slot
 
     def ask() -> ManyScores:
         contexts = material.contexts(first, first + len(rows))
         return learner.answers(policy, model, _with_taken(contexts, rows, cases) if slots else contexts)
 
-    slots = policy.multi_slot
-    scores = _twice(ask)
+    scores = twice(ask)
     if not np.array_equal(np.asarray(scores.counts), cases.offered):
         raise LearnerFailed("the model answered for more or fewer actions than there are")
     answers = np.asarray(scores.probabilities, np.float32)
@@ -185,17 +191,3 @@ def _with_taken(contexts: Iterator[bytes], rows: Table, cases: Cases) -> Iterato
     for context, count in zip(contexts, rows["cases"].tolist(), strict=True):
         yield b"%b %b" % (",".join(map(str, positions[begin : begin + count])).encode(), context)
         begin += count
-
-
-def _folded(
-    learner: Learner, policy: LearningPolicy, model: bytes | None, material: Material, first: int, last: int
-) -> bytes:
-    return _twice(lambda: learner.fold(policy, model, material.lines(first, last)).model)
-
-
-def _twice(work: Callable[[], T]) -> T:
-    """Return what comes of some work, tried again if it failed: a worker may have been killed."""
-    try:
-        return work()
-    except LearnerFailed:
-        return work()

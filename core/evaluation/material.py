@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopledger.deciding.context import one_line
-from loopledger.evaluation.cases import Cases
+from loopledger.evaluation.cases import Cases, Floats32
 from loopledger.exchange.cooked import learning_line
 from loopledger.learning.joining import Joined, join
+from loopledger.learning.learner import Taught
 from loopledger.learning.training import Progress, closed_until, without
 from loopledger.log.events import DecisionKind, Ranked, SlotsRanked
 from loopledger.log.journal import Reader
@@ -32,12 +33,15 @@ _DECISION = np.dtype(
         ("elsewhere", "?"),
         ("minimum", "f8"),
         ("learned", "?"),
+        ("imitated", "?"),  # what is learned from it is whether the model chose the baseline
         ("text", "i8"),  # where its line begins; its context alone if nothing is learned from it
         ("size", "i8"),
         ("context", "i8"),  # where its context begins
         ("context_size", "i8"),
         ("case", "i8"),
         ("cases", "i8"),
+        ("offer", "i8"),  # how many actions were offered before, in all cases together
+        ("offered", "i8"),
     ]
 )
 _CASE = np.dtype(
@@ -80,6 +84,7 @@ class Material:
         decisions: How many are judged.
         left_out: How many of the range are not, by reason.
         slots: The id that a slot had at each place when that place first came; none without slots.
+        has_rewards: Whether a reward model was added (`loopledger.evaluation.rewards`).
 
     """
 
@@ -90,6 +95,8 @@ class Material:
         self.decisions = 0
         self.left_out: dict[str, int] = {}
         self.slots: tuple[str, ...] = ()
+        self.has_rewards = False
+        self._offers_before: int | None = None
 
     def __len__(self) -> int:
         size = self.path("decisions").stat().st_size
@@ -113,10 +120,22 @@ class Material:
         rows = np.fromfile(self.path("cases"), _CASE, count, offset=first * _CASE.itemsize)
         return Cases(*(rows[name].copy() for name in Cases._fields))
 
-    def lines(self, first: int, last: int) -> Iterator[bytes]:
+    def rewards(self, decided: Table) -> Floats32 | None:
+        """Return what a reward model says of each action of consecutive decisions, if there is one."""
+        if not self.has_rewards:
+            return None
+        if self._offers_before is None:
+            first = int(np.searchsorted(self.column("seq"), self.judged_from))
+            self._offers_before = int(self.decided(first, first + 1)["offer"][0])
+        first = int(decided["offer"][0])
+        count = int(decided["offer"][-1] + decided["offered"][-1]) - first
+        place = (first - self._offers_before) * np.dtype(np.float32).itemsize
+        return np.fromfile(self.path("rewards"), np.float32, count, offset=place)
+
+    def lines(self, first: int, last: int, what: Taught = "policy") -> Iterator[bytes]:
         """Yield what is learned from decisions from one place to before another, a line each."""
         for rows, text in self._texts(first, last):
-            learned = rows[rows["learned"]]
+            learned = rows[rows["learned"] & (~rows["imitated"] | (what == "policy"))]
             begins = learned["text"] - rows["text"][0]
             for begin, end in zip(begins.tolist(), (begins + learned["size"]).tolist(), strict=True):
                 yield text[begin:end]
@@ -220,6 +239,7 @@ class _Writer:
         self._text: list[bytes] = []
         self._size = 0
         self._count = 0
+        self._offered = 0
         self.slots: list[str] = []
 
     def __enter__(self) -> Self:
@@ -238,11 +258,13 @@ class _Writer:
         text = context + b"\n" if line is None else line
         # In a learner's line the context is the last thing but the brace and the line's end; or the
         # first, where outcomes follow.
-        slots = isinstance(decision, SlotsRanked)
-        begins = 0 if line is None else len(b'{"c":') if slots else len(line) - len(context) - len(b"}\n")
-        cases = (
-            _slot_cases(joined, decision) if isinstance(decision, SlotsRanked) else [_case(joined, decision)]
-        )
+        if isinstance(decision, SlotsRanked):
+            cases, begins = _slot_cases(joined, decision), len(b'{"c":')
+        else:
+            cases, begins = [_case(joined, decision)], len(text) - len(context) - len(b"}\n")
+        if line is None:
+            begins = 0
+        offered = sum(case.offered for case in cases)
         self._rows.append(
             (
                 joined.seq,
@@ -251,18 +273,22 @@ class _Writer:
                 decision.elsewhere,
                 decision.minimum_probability,
                 line is not None,
+                decision.learning_mode == "Apprentice",
                 self._size,
                 len(text),
                 self._size + begins,
                 len(context),
                 self._count,
                 len(cases),
+                self._offered,
+                offered,
             )
         )
         self._cases += cases
         self._text.append(text)
         self._size += len(text)
         self._count += len(cases)
+        self._offered += offered
         if isinstance(decision, SlotsRanked):
             self.slots += [slot.slot for slot in decision.slots[len(self.slots) :]]
         if len(self._rows) >= _TOGETHER:

@@ -5,15 +5,12 @@ one decision is done here to thousands, to the last bit.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loopledger.deciding.ranking import usable
-from loopledger.evaluation.cases import Floats, Whole
+from loopledger.evaluation.cases import Floats, Floats32, Whole
 
 _TOLERANCE = 1e-4
 _MARGIN = 1e-9  # sums are not added up in the same order here
-
-Floats32 = NDArray[np.float32]
 
 
 def starts_of(counts: Whole) -> Whole:
