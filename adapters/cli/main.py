@@ -14,6 +14,7 @@ import click
 from loopledger.errors import LogDamaged, LoopledgerError
 
 _COMMANDS = {
+    "apprentice": "apprentice",
     "as-of": "as_of",
     "bisect": "bisect",
     "config": "config",
@@ -23,6 +24,7 @@ _COMMANDS = {
     "doctor": "doctor",
     "erase": "erase",
     "export": "export",
+    "features": "features",
     "import": "import_",
     "keys": "keys",
     "log": "log",

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from loopledger.adapters.embedding.async_accounts import AsyncAccounts
 from loopledger.adapters.embedding.building import (
     Policy,
     json_command,
@@ -42,13 +43,11 @@ from loopledger.reports import Entry, Model, Status, entry
 from loopledger.settings import Settings
 
 
-class AsyncLoop:
+class AsyncLoop(AsyncAccounts):
     """A learning loop; the methods are those of `Loop`."""
 
     def __init__(self, threads: Threads, loop: Loop) -> None:
-        self.name = loop.name
-        self._threads = threads
-        self._blocking = loop
+        super().__init__(threads, loop)
         self._peek = partial(loop.directory.peek, loop.name)
         self._asked: Session | None = None
         self._outbox: Outbox
