@@ -33,7 +33,9 @@ def remarks(reader: Reader, asked: Asked, material: Material, plan: Schedule) ->
     changes = sum(
         1
         for _ in reader.records(
-            asked.request.first, asked.request.last, kinds=("PolicyChanged", "RelearningBegun")
+            asked.request.first,
+            asked.request.last,
+            kinds=("PolicyChanged", "PolicyRestored", "RelearningBegun"),
         )
     )
     if changes:
