@@ -89,7 +89,7 @@ def evaluate(
         declared = Declared(material.least_probability, (min(least, seen[0]), max(most, seen[1])))
         cautions = remarks(reader, asked, material, plan)
         cautions += _learn_rewards(material, plan, learner, asked, declared.reward_range)
-        told.part(1)(asked.decisions, asked.decisions)
+        told.part(1)(1, 1)
         entries = _entries(reader, learner, asked, models)
         policies = tuple(
             run(
@@ -145,9 +145,9 @@ class _Told:
     def part(self, number: int) -> Progress:
         """Return what one of them tells."""
 
-        def tell(done: int, _total: int) -> None:
+        def tell(done: int, total: int) -> None:
             with self._guard:
-                self._done[number] = min(done, self._each)
+                self._done[number] = self._each * done // max(1, total)
                 whole = sum(self._done)
             if self._progress:
                 self._progress(whole, self._each * len(self._done))
@@ -204,6 +204,7 @@ def _judged(
             counted.add(cases, answers)
     except LearnerFailed as error:
         counted, failed = tally(), str(error)
+        progress(1, 1)
     return Judged(
         name=entry.name,
         source=entry.source,

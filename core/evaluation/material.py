@@ -216,12 +216,13 @@ def gather(
     total = _decisions(reader, kind, begin - 1, end)
     material = Material(folder, kind, first)
     counts = Counter[str]()
-    seen = 0
+    read = seen = 0
     with _Writer(material) as writer:
         omitted = without(reader, state.left_out)
         for traced in reader.traced(kind, begin, end):
             joined = join(traced)
             inside = traced.seq >= first
+            read += 1
             seen += inside
             why = "left out of learning" if traced.seq in omitted else _unjudged(joined)
             if why is None:
@@ -230,9 +231,11 @@ def gather(
                     material.count(joined.decision, cases)
             elif inside:
                 counts[why] += 1
-            if progress and seen % _TOGETHER == 0:
-                progress(seen, total)
+            if progress and read % _TOGETHER == 0:
+                progress(read, total)
         material.slots = tuple(writer.slots)
+    if progress:
+        progress(1, 1)
     counts["erased"] = _decisions(reader, kind, first - 1, end) - seen
     counts["window still open"] = _decisions(reader, kind, max(first - 1, end), last)
     material.left_out = {why: count for why, count in sorted(counts.items()) if count}
