@@ -84,7 +84,6 @@ class Material:
         judged_from: Seq of the first event of the range; decisions before it are only learned.
         decisions: How many are judged.
         left_out: How many of the range are not, by reason.
-        modes: How many of the judged ones were decided in each learning mode.
         least_probability: The least with which any of their actions might have been taken, if it was drawn.
         reward_range: The least and the most reward among them.
         slots: The id that a slot had at each place when that place first came; none without slots.
@@ -98,7 +97,6 @@ class Material:
         self.judged_from = judged_from
         self.decisions = 0
         self.left_out: dict[str, int] = {}
-        self.modes = Counter[str]()
         self.least_probability = 1.0
         self.reward_range = (math.inf, -math.inf)
         self.slots: tuple[str, ...] = ()
@@ -165,7 +163,6 @@ class Material:
     def count(self, decision: Decision, cases: Sequence[Case]) -> None:
         """Count a decision as judged."""
         self.decisions += 1
-        self.modes[decision.learning_mode] += 1
         rewards = [case.reward for case in cases]
         self.reward_range = (min(self.reward_range[0], *rewards), max(self.reward_range[1], *rewards))
         least = min(case.propensity for case in cases)
