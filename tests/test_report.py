@@ -5,7 +5,19 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from judged import DOUBT, FAILED, SMALL, START, better, evaluation, importance, judged, three, unsure, verdict
+from reported import (
+    DOUBT,
+    FAILED,
+    SMALL,
+    START,
+    better,
+    evaluation,
+    importance,
+    judged,
+    three,
+    unsure,
+    verdict,
+)
 from msgspec.structs import replace
 
 from loopledger.adapters.report.curve import expanding
