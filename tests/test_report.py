@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from reported import (
     DOUBT,
     FAILED,
@@ -18,7 +19,6 @@ from reported import (
     unsure,
     verdict,
 )
-from msgspec.structs import replace
 
 from loopledger.adapters.report.curve import expanding
 from loopledger.adapters.report.headline import headline
