@@ -7,7 +7,7 @@ from loopledger.adapters.report.bars import MARKS, judgement, known
 from loopledger.adapters.report.curve import Reading, expanding
 from loopledger.adapters.report.markup import element
 from loopledger.adapters.report.scale import Scale, scale_of
-from loopledger.adapters.report.words import Figures, day, moment
+from loopledger.adapters.report.words import Figures, ends, moment
 from loopledger.evaluation.report import Evaluation, Judged
 
 _HEIGHT = 190
@@ -59,6 +59,7 @@ def _panel(
         f"{judged.name} over time: {figures.reward(readings[0].average)} after the first stretches, "
         f"{figures.reward(last.average)} by {moment(last.at)}, 95 % interval {figures.span(last.interval)}"
     )
+    since, until = ends(round(times.low), round(times.high))
     lines = [_line(readings, times, rewards, style)]
     if online is not None:
         lines.insert(0, _line(online, times, rewards, "itself"))
@@ -67,8 +68,8 @@ def _panel(
         element("title", what),
         [element("line", x1="0%", x2="100%", y1=at, y2=at, class_="grid") for _, at in _ticks(rewards)],
         element("svg", lines, y=_TOP, width="100%", height=_HEIGHT, **_STRETCHED),
-        element("text", day(round(times.low)), x="0%", y=_HEIGHT + 26, text_anchor="start"),
-        element("text", day(round(times.high)), x="100%", y=_HEIGHT + 26, text_anchor="end"),
+        element("text", since, x="0%", y=_HEIGHT + 26, text_anchor="start"),
+        element("text", until, x="100%", y=_HEIGHT + 26, text_anchor="end"),
         width="100%",
         height=_HEIGHT + 32,
         role="img",
