@@ -67,7 +67,7 @@ def _better(better: Sequence[Judged], online: Judged, figures: Figures) -> Headl
     also = (f"Better than what runs now as well: {', '.join(rest)}.",) if rest else ()
     base = online.overall.average_reward
     low, high = verdict.interval
-    sure = ()
+    sure: tuple[str, ...] = ()
     if base > 0:
         gain = f"{share(low / base)} and {share(high / base)}"
         sure = (f"Between {gain} more than what runs now, with 95{PERCENT} confidence.",)
