@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from reported import (
     DOUBT,
     FAILED,
+    MINUTE,
     SMALL,
     START,
     better,
@@ -26,6 +27,7 @@ from loopledger.adapters.report.headline import compared, headline
 from loopledger.adapters.report.page import html
 from loopledger.adapters.report.scale import Scale, scale_of
 from loopledger.adapters.report.words import Figures, ends, minutes, share
+from loopledger.evaluation.report import Point, Sums
 
 NASTY = "<script>alert(1)</script><img src=x onerror='alert(2)'>&\"'"
 VOID = {"meta", "br"}
@@ -165,7 +167,7 @@ def test_of_several_better_ones_the_surest_is_in_the_headline():
 
 def test_curves_end_at_the_average_of_everything_and_hold_it_in_their_interval():
     (online, *_) = asked = three()
-    readings = expanding(online, evaluation(*asked))
+    (readings,) = expanding(online, evaluation(*asked))
     assert readings[-1].average == pytest.approx(online.overall.sums.reward / online.overall.sums.cases)
     low, high = readings[-1].interval
     assert low < readings[-1].average < high
@@ -188,7 +190,7 @@ def test_curves_over_rare_rewards_hold_the_truth_as_often_as_they_say():
             rates=[0.01],
             draw=draw,
         )
-        (reading,) = expanding(rare, evaluation(rare))
+        ((reading,),) = expanding(rare, evaluation(rare))
         low, high = reading.interval
         missed += not low <= 0.01 <= high
     assert missed / rounds <= 0.08
@@ -207,10 +209,19 @@ def test_the_ends_of_a_day_are_hours():
 
 
 def test_curves_begin_only_where_there_is_enough_to_say():
-    scarce = judged("scarce", "Custom", 0.4, weights=(0.0,) * 40 + (41.0,))
-    readings = expanding(scarce, evaluation(*three()))
+    scarce = judged("scarce", "Custom", 0.4, weights=(0.0,) * 20 + (21.0,))
+    (readings,) = expanding(scarce, evaluation(*three()))
     assert len(readings) < len(scarce.over_time)
     assert not expanding(judged("none", "Custom", 0.4, weights=(0.0,)), evaluation(*three()))
+
+
+def test_where_too_little_is_known_curves_have_a_gap():
+    known, heavy = Sums(200, weight=200.0, weight_squares=200.0), Sums(1, weight=80.0, weight_squares=6400.0)
+    points = [Point(START + at * MINUTE, one) for at, one in enumerate((known, heavy, *[known] * 6))]
+    (before, after) = expanding(replace(better(hours=1), over_time=tuple(points)), evaluation(*three()))
+    assert (len(before), len(after)) == (1, 4)
+    page = html(evaluation(three()[0], replace(better(hours=1), over_time=tuple(points))))
+    assert page.count('class="line better"') == 2
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.floats(-2e6, 2e6))

@@ -17,21 +17,24 @@ class Reading(NamedTuple):
     interval: Bounds
 
 
-def expanding(judged: Judged, evaluation: Evaluation) -> list[Reading]:
+def expanding(judged: Judged, evaluation: Evaluation) -> list[list[Reading]]:
     """Return a policy's average reward after each stretch of time, over all cases until then.
+
+    Readings that follow on each other are together; where too little is known there is a gap.
 
     Self-normalized importance sampling with the variance of its linearization (A. B. Owen, Monte
     Carlo theory, methods and examples, 2013, section 9.2), from the sums of each stretch. The interval
     is Wilson's for as many decisions as have that variance, and at most for the effective sample size:
-    where rewards are rare it does not pretend to know more than it does. There is none where too little
-    is known even for that.
+    where rewards are rare it does not pretend to know more than it does.
     """
     so_far = Sums()
-    found: list[Reading] = []
+    found: list[list[Reading]] = [[]]
     low, high = evaluation.reward_range
     for point in judged.over_time:
         so_far = _together(so_far, point.sums)
         if so_far.weight <= 0 or so_far.weight**2 < _ENOUGH * so_far.weight_squares:
+            if found[-1]:
+                found.append([])
             continue
         average = so_far.weighted_reward / so_far.weight
         spread = (
@@ -44,8 +47,8 @@ def expanding(judged: Judged, evaluation: Evaluation) -> list[Reading]:
         if spread > 0:
             count = min(count, apart * so_far.weight**2 / spread)
         end = point.at + evaluation.minute_width * 60_000_000
-        found.append(Reading(end, average, bounded_average(average, count, low, high)))
-    return found
+        found[-1].append(Reading(end, average, bounded_average(average, count, low, high)))
+    return [run for run in found if run]
 
 
 def _together(one: Sums, other: Sums) -> Sums:
