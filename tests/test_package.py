@@ -100,7 +100,9 @@ def test_the_core_knows_nothing_of_adapters(name):
 @pytest.mark.parametrize("name", CORE)
 def test_the_core_asks_nobody_for_the_time_chance_or_the_environment(name):
     imported, used = names_used(CORE[name])
-    assert not roots(imported) & WORLD
+    # An evaluation is handed a folder for what it reads, which is more than fits into memory.
+    scratch = {"pathlib"} if name in {"evaluation/evaluate.py", "evaluation/material.py"} else set()
+    assert not roots(imported) & (WORLD - scratch)
     # Of the system it asks only which process it is in: forks must not write.
     assert {what for what in used if what.startswith("os.")} <= {"os.getpid"}
     assert "threading.Timer" not in used | imported
