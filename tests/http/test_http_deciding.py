@@ -108,6 +108,12 @@ def test_ids_that_are_no_text(served):
         assert "Unicode" in reply.text
 
 
+@pytest.mark.parametrize("name", ["%0A", "a%0Ab", "%00", "%7F", "%0D%0A"])
+def test_ids_with_control_characters(served, name):
+    error = served.call("POST", f"{V1}/events/{name}/reward", json={"value": 1}, code=400).json()["error"]
+    assert error["code"] == "InvalidRewardRequest"
+
+
 def test_rewards_for_unknown_events_are_taken(served):
     served.call("POST", f"{V1}/events/nobody/reward", json={"value": -1}, code=204)
     served.call("POST", f"{V1}/events/nobody/activate", content=b"", code=204)

@@ -151,7 +151,7 @@ def test_addresses(path, expected):
 
 def test_a_body_that_does_not_come_is_not_waited_for(served, monkeypatch):
     monkeypatch.setattr("loopledger.adapters.http.gateway._PATIENCE", 0.05)
-    gateway = served.client.app.routes[-1].app
+    gateway = served.client.app.gateway
     sent = []
 
     async def receive():
