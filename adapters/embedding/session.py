@@ -39,7 +39,9 @@ class Session:
 
     Attributes:
         replaced: Whether it was closed to make room for others.
+        begun_at: The last event's seq when it was opened.
         last_failure: Why the last automatic training failed, if it did.
+        failures: How many automatic trainings failed.
 
     """
 
@@ -62,7 +64,9 @@ class Session:
         self.inbox = Inbox(lambda: Loop(place.store, learner, clock, place.checkpoints), most_waiting)
         self.trainer = Trainer(place.store, learner, place.checkpoints, self.ask)
         self.eraser = Eraser(place.store, learner, place.checkpoints, self.ask, self.trainer.turn)
+        self.begun_at = self.state.seq
         self.last_failure: str | None = None
+        self.failures = 0
         self._timer_guard = threading.Lock()
         self._cancel: Callable[[], None] | None = None
         self._closed = False
@@ -147,5 +151,6 @@ class Session:
         except LoopStopped:
             return
         except Exception as error:  # noqa: BLE001 - whatever it was, the next training may do better
+            self.failures += 1
             self.last_failure = str(error) if isinstance(error, LoopledgerError) else repr(error)
             diagnostics(loop=self.name).warning("automatic training failed", error=self.last_failure)
