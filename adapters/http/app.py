@@ -56,6 +56,7 @@ def build_app(
     trusted: Sequence[str] = (),
     most_at_once: int = 4096,
     open_loops: int = 256,
+    patience: float = 30.0,
 ) -> Served:
     """Return the ASGI application that serves the loops of a data folder; its lifespan opens and closes them.
 
@@ -65,6 +66,7 @@ def build_app(
         trusted: SHA-256 fingerprints of the certificates whose signed models may be imported.
         most_at_once: How many requests may be under way at a time; one more is answered with 429.
         open_loops: How many loops may be open at a time.
+        patience: Seconds in which a request must come in, and a Rank, Reward or Activate be answered.
 
     """
     clock = clock or SystemClock()
@@ -96,4 +98,4 @@ def build_app(
         Route("/openapi.json", openapi),
         Route("/docs", docs),
     ]
-    return Served(routes, Gateway(ledger, house, metrics, most_at_once), lifespan)
+    return Served(routes, Gateway(ledger, house, metrics, most_at_once, patience), lifespan)

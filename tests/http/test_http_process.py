@@ -1,47 +1,23 @@
 """A server in a process of its own: ready, over http and https, and ended by SIGTERM."""
 
 import json
+import os
 import signal
 import socket
 import ssl
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import httpx2
 import pytest
+from serving import PROGRAM
 
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.http.keys import create_key
 from loopledger.adapters.model_signer import _made
 
-PROGRAM = (sys.executable, "-W", "error", "-c", "from loopledger.adapters.cli.main import main; main()")
 RANK = {"actions": [{"id": "a", "features": [{"secret-feature": 1}]}, {"id": "b", "features": []}]}
-
-
-@pytest.fixture
-def start(tmp_path):
-    processes = []
-
-    said = (tmp_path / "said").open("w")
-
-    def start(data, *words):
-        process = subprocess.Popen(
-            [*PROGRAM, "--data", str(data), "-v", "serve", "--port", "0", "--json", *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-        )
-        processes.append(process)
-        return process, json.loads(process.stdout.readline())["address"]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-    said.close()
 
 
 def certificate(folder):
@@ -116,3 +92,21 @@ def test_what_cannot_be_served_is_a_sentence(run, data):
         assert "in use" in run("--data", data, "serve", "--port", port, code=3).output
     words = ("--certificate", __file__, "--private-key", __file__)
     assert "loopledger: " in run("--data", data, "serve", "--port", 0, *words, code=3).output
+
+
+@pytest.mark.parametrize("place", ["file/folder", "/proc/nowhere", "/dev/null"])
+def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path, place):
+    (tmp_path / "file").touch()
+    words = [*PROGRAM, "--data", place, "serve", "--port", "0"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode in {2, 3}
+    assert not ended.stdout
+    said = ended.stderr.splitlines()
+    assert "folder" in said[-1] or "directory" in said[-1]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_data_folder_that_cannot_be_written_is_a_sentence(run, tmp_path):
+    tmp_path.chmod(0o500)
+    assert "cannot be the data folder" in run("--data", tmp_path, "serve", "--port", 0, code=3).output
