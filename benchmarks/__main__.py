@@ -18,6 +18,7 @@ from ranking import many_callers, one_caller
 from rebuilding import any_past_version, from_the_log
 from rich.console import Console
 from rich.table import Table
+from serving import serving
 
 PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "many-callers": (many_callers, 15),
@@ -27,6 +28,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "opening": (opening, 5),
     "auditing": (auditing, 3),
     "memory": (memory, 1),
+    "serving": (serving, 5),
 }
 
 

@@ -90,8 +90,9 @@ class Gateway:
             )
         operation = request.operation = operation_at(address.path, address.version, request.scope["method"])
         received = False
+        limit = asyncio.timeout(self._patience)
         try:
-            async with asyncio.timeout(self._patience) as limit:
+            async with limit:
                 body = await request.body(operation.largest, limit)
                 received = True
                 if not operation.quick:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _LARGEST = 65_536
 _LATE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -74,7 +74,7 @@ class PatientProtocol(HttpToolsProtocol):
     def _end(self, answer: bytes) -> None:
         self._wait_no_more()
         if not self.transport.is_closing():
-            first = self.cycle is None
-            if answer and (first or self.cycle.response_complete):
+            before: RequestResponseCycle | None = vars(self)["cycle"]
+            if answer and (before is None or before.response_complete):
                 self.transport.write(answer)
             self.transport.close()

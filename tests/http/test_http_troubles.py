@@ -177,10 +177,7 @@ def test_a_full_disk_stops_its_loop_alone_and_only_for_as_long(served):
     (pages,) = journal._connection.execute("PRAGMA page_count").fetchone()
     journal._connection.execute(f"PRAGMA max_page_count = {pages}")
     answered = []
-    for _ in range(2000):
-        reply = served.call("POST", path, content=RANK)
-        if reply.status_code != 201:
-            break
+    while (reply := served.call("POST", path, content=RANK)).status_code == 201:
         answered.append(reply.json()["eventId"])
     assert reply.status_code == 503
     assert reply.headers["retry-after"] == "1"
