@@ -42,7 +42,8 @@ class Outcome(msgspec.Struct):
     """What came of it.
 
     Attributes:
-        answers: How many there were.
+        sent: How many requests there were, in the first moments too.
+        answers: How many answers there were after those.
         seconds: In which they came.
         refused: How many had another status than 201.
         p50: Of the milliseconds from when a request was due to its answer.
@@ -51,6 +52,7 @@ class Outcome(msgspec.Struct):
 
     """
 
+    sent: int
     answers: int
     seconds: float
     refused: int
@@ -86,7 +88,7 @@ class _Connection(asyncio.Protocol):
         self._load.answered(came[9:12], self._due)
         self._load.free(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._load.lost()
 
 
@@ -126,6 +128,7 @@ class _Load:
             transport.abort()
         took = sorted(self._took) or [0.0]
         return Outcome(
+            sent=self._sent,
             answers=len(self._took),
             seconds=ended - self._begun,
             refused=self._refused,

@@ -5,6 +5,7 @@ loop's thread and the processes that train share them.
 """
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -49,12 +50,20 @@ class Served(NamedTuple):
         """Send requests, and return what came of it."""
         task = Task(port=self.port, requests=requests, **{"connections": _CONNECTIONS, **how})  # type: ignore[arg-type]
         found = subprocess.run(
-            [sys.executable, _HERE / "load.py"], input=msgspec.json.encode(task), capture_output=True, check=True
+            [sys.executable, _HERE / "load.py"],
+            input=msgspec.json.encode(task),
+            capture_output=True,
+            check=True,
         )
         outcome = msgspec.json.decode(found.stdout, type=Outcome)
         if outcome.refused or not outcome.answers:
             raise AssertionError(f"{outcome.refused} of {outcome.answers} answers were no 201")
         return outcome
+
+    def processor(self) -> float:
+        """Return how many seconds of processor time it has taken."""
+        fields = Path(f"/proc/{self.process}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident(self) -> float:
         """Return how many megabytes of it are in memory."""
@@ -76,22 +85,28 @@ def serving(folder: Path, rounds: int) -> Iterator[Row]:
 def _against_a_constant(actions: int, prepared: Taught, rounds: int) -> Iterator[Row]:
     key = create_key(prepared.folder, prepared.name)[1]
     wire = [_wire(request.json, key) for request in prepared.requests]
-    throughput, tail = Ratios(), Ratios()
+    throughput, work, tail = Ratios(), Ratios(), Ratios()
     with _server(prepared.folder) as ours, _constant(_answer(ours, wire[0])) as constant:
         for _ in range(rounds):
+            constant_work, our_work = constant.processor(), ours.processor()
             before = constant.load(wire, seconds=_SECONDS / 2)
             ranked = ours.load(wire, seconds=_SECONDS)
             after = constant.load(wire, seconds=_SECONDS / 2)
             plain = (before.answers + after.answers) / (before.seconds + after.seconds)
+            constant_work, our_work = constant.processor() - constant_work, ours.processor() - our_work
             rate = ranked.answers / ranked.seconds
             throughput.add(
                 rate / plain, ranks_per_second=rate, constants_per_second=plain, client_busy=before.busy
             )
+            rank_us = our_work / ranked.sent * 1e6
+            plain_us = constant_work / (before.sent + after.sent) * 1e6
+            work.add(plain_us / rank_us, rank_us=rank_us, constant_us=plain_us)
             quarter = ours.load(wire, seconds=_SECONDS, rate=rate / 4)
             tail.add(quarter.p99 / quarter.p50, p50_ms=quarter.p50, p99_ms=quarter.p99, per_second=rate / 4)
     what, where = "durable Rank over HTTP", f"{actions} actions, {_CONNECTIONS} connections"
     goal = 0.5 if actions == 10 else None
     yield throughput.row(what, "the same stack, a constant answer", where, at_least=goal)
+    yield work.row(f"{what}, processor time", "the same stack, a constant answer", where)
     yield tail.row(f"{what}, p99", "its p50", f"{where}, a quarter of that load", at_most=3.0)
 
 
@@ -221,7 +236,9 @@ def _answer(served: Served, request: bytes) -> bytes:
 
 def _configure(served: Served, key: str, frequency: str) -> None:
     body = json.dumps({"modelExportFrequency": frequency}).encode()
-    request = _wire(body, key).replace(f"POST {_PATH}/rank".encode(), f"PUT {_PATH}/configurations/service".encode())
+    request = _wire(body, key).replace(
+        f"POST {_PATH}/rank".encode(), f"PUT {_PATH}/configurations/service".encode()
+    )
     _answer(served, request)
 
 

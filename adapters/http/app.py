@@ -73,29 +73,34 @@ def build_app(
     ledger = AsyncLedger(folder, clock=clock, open_loops=open_loops)
     fingerprints = tuple(map(plain_fingerprint, trusted))
     house = House(Path(folder).absolute(), clock, fingerprints, asyncio.Lock(), {})
+    metrics = Metrics()
+    gateway = Gateway(ledger, house, metrics, most_at_once, patience)
     ready = False
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         nonlocal ready
         async with ledger:
-            retention = asyncio.create_task(keep_retention(ledger, house))
+            chores = [
+                asyncio.create_task(keep_retention(ledger, house)),
+                asyncio.create_task(gateway.watch()),
+            ]
             ready = True
             try:
                 yield
             finally:
                 ready = False
-                retention.cancel()
-                await asyncio.gather(retention, return_exceptions=True)
+                for chore in chores:
+                    chore.cancel()
+                await asyncio.gather(*chores, return_exceptions=True)
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
 
-    metrics = Metrics()
     routes = [
         Route("/health", health),
         Route("/metrics", Scrape(ledger, house, metrics).answer),
         Route("/openapi.json", openapi),
         Route("/docs", docs),
     ]
-    return Served(routes, Gateway(ledger, house, metrics, most_at_once, patience), lifespan)
+    return Served(routes, gateway, lifespan)

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 import traceback
 
 from starlette.types import Receive, Scope, Send
@@ -19,6 +21,7 @@ from loopledger.diagnostics import diagnostics
 from loopledger.errors import LoopStopped, NotFound
 
 _SERVER_ERROR = 500
+_LOOKS = 20
 _AGAIN = ((b"retry-after", b"1"),)
 _logger = logging.getLogger("loopledger")
 
@@ -50,13 +53,13 @@ class Gateway:
         self._loops: dict[str, AsyncLoop] = {}
         self._most = most_at_once
         self._patience = patience
-        self._busy = 0
+        self._under_way: set[Request] = set()
         self._log = diagnostics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, receive)
-        self._busy += 1
+        request = Request(scope, receive, self._patience)
+        self._under_way.add(request)
         try:
             reply = await self._answer(request)
         except Gone:
@@ -64,7 +67,7 @@ class Gateway:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             reply = self._refusal(request, error)
         finally:
-            self._busy -= 1
+            self._under_way.discard(request)
         self._count(request, reply.status)
         if _logger.isEnabledFor(logging.INFO):
             self._log.info("answered", **request.described(), status=reply.status)
@@ -76,7 +79,7 @@ class Gateway:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, request: Request) -> Reply:
-        if self._busy > self._most:
+        if len(self._under_way) > self._most:
             raise Refusal("429", headers=_AGAIN)
         name = request.loop = self._loop_named(request)
         address = request.address
@@ -88,21 +91,20 @@ class Gateway:
                 "the version must be in the path, such as /personalizer/v1.0/rank, or in the query: "
                 "api-version=2022-09-01-preview",
             )
-        operation = request.operation = operation_at(address.path, address.version, request.scope["method"])
+        method = request.scope["method"]
+        operation = request.operation = operation_at(address.path, address.version, method)
         received = False
-        limit = asyncio.timeout(self._patience)
         try:
-            async with limit:
-                body = await request.body(operation.largest, limit)
-                received = True
-                if not operation.quick:
-                    limit.reschedule(None)
-                loop = self._loops.get(name) or await self._opened(name)
-                metrics = self._metrics.loop(name)
-                call = Call(loop, address.version, body, address.name, address.query, self._house, metrics)
-                return await operation.carry_out(call)
-        except TimeoutError:
-            if not limit.expired():
+            body = await request.body(operation.largest)
+            received = True
+            if not operation.quick:
+                request.until = math.inf
+            loop = self._loops.get(name) or await self._opened(name)
+            metrics = self._metrics.loop(name)
+            call = Call(loop, address.version, body, address.name, address.query, self._house, metrics)
+            return await operation.carry_out(call)
+        except asyncio.CancelledError:
+            if not request.given_up:
                 raise
             within = f"within {self._patience:g} seconds"
             code, said = (
@@ -111,6 +113,18 @@ class Gateway:
                 else ("RequestTimeout", f"the body did not come {within}")
             )
             raise Refusal(code, said, headers=_AGAIN) from None
+
+    async def watch(self) -> None:
+        """Give up, again and again, what takes too long; until this is cancelled.
+
+        A timer for each request would cost each of them more than looking at all of them does.
+        """
+        while True:
+            await asyncio.sleep(self._patience / _LOOKS)
+            now = time.perf_counter()
+            for request in self._under_way:
+                if now > request.until:
+                    request.give_up()
 
     def _loop_named(self, request: Request) -> str:
         """Return the loop that the key opens, which must be the one in the path if one is there."""

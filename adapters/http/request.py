@@ -33,15 +33,33 @@ class Gone(Exception):
 
 
 class Request:
-    """A request, and what is found out about it on the way."""
+    """A request, and what is found out about it on the way.
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    Args:
+        scope: What is known of it at first.
+        receive: Waits for its body.
+        patience: Seconds for which it is waited.
+
+    Attributes:
+        loop: The loop that its key opens.
+        operation: What it asks for.
+        address: Where it goes; none if that is nowhere.
+        until: When it is given up, on the clock of `time.perf_counter`.
+        given_up: Whether it was.
+
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, patience: float) -> None:
         self.scope = scope
         self.loop = ""
         self.operation: Operation | None = None
         self._receive = receive
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._id = f"{_MAKER}{next(_counted) & 0xFFFFFFFFFFFF:012x}"
         self._begun = time.perf_counter()
+        self._task = asyncio.current_task()
+        self.until = self._begun + patience
+        self.given_up = False
         raw_path = scope.get("raw_path") or scope["path"].encode()
         self.address: Address | None = address_of(raw_path, scope["query_string"])
 
@@ -51,12 +69,17 @@ class Request:
         found = None if self.address is None else self.address.version
         return Version.V1_0 if found is None else found
 
-    async def body(self, largest: int, limit: asyncio.Timeout) -> bytes:
-        """Return the body, unpacked.
+    def give_up(self) -> None:
+        """Let whoever carries it out wait no longer."""
+        if self._task is not None and not self.given_up:
+            self.given_up = True
+            self._task.cancel()
+
+    async def body(self, largest: int) -> bytes:
+        """Return the body, unpacked; while bytes come quickly enough, it is waited for.
 
         Args:
             largest: The most bytes that it may have.
-            limit: Until when it must be here; moved on while bytes come quickly enough.
 
         Raises:
             Gone: The client has closed its connection.
@@ -64,28 +87,25 @@ class Request:
 
         """
         encoding = self._encoding(largest)
-        body = await self._received(largest, limit)
+        body = await self._received(largest)
         if encoding in _GZIP:
             body = await asyncio.to_thread(unpacked, body, largest)
         return body[3:] if body[:3] == _BOM else body
 
     def _encoding(self, largest: int) -> bytes:
         """Return how the body is packed, once its headers say that it can be taken."""
-        encoding = b""
-        for name, value in self.scope["headers"]:
-            if name == b"content-length":
-                if value.isdigit() and int(value) > largest:
-                    raise too_large(largest)
-            elif name == b"content-encoding":
-                encoding = value.strip().lower()
+        length = self._headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > largest:
+            raise too_large(largest)
+        encoding = self._headers.get(b"content-encoding", b"").strip().lower()
         if encoding not in _ENCODINGS:
             raise Refusal("415", "a body may be packed with gzip, or not at all", headers=_ACCEPTED)
         return encoding
 
-    async def _received(self, largest: int, limit: asyncio.Timeout) -> bytes:
+    async def _received(self, largest: int) -> bytes:
         parts: list[bytes] = []
         size = 0
-        end = limit.when()
+        patience_ends = self.until
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -97,15 +117,14 @@ class Request:
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
-            if end is not None:
-                limit.reschedule(end + size / _SLOWEST)
+            self.until = patience_ends + size / _SLOWEST
 
     def echoed(self) -> list[Header]:
         """Return the headers that say which request this was: our name for it, and the caller's own."""
         echoed = [(b"apim-request-id", self._id.encode())]
-        for name, value in self.scope["headers"]:
-            if name == _SAID and len(value) <= _LONGEST_SAID:
-                echoed.append((name, value))
+        said = self._headers.get(_SAID)
+        if said is not None and len(said) <= _LONGEST_SAID:
+            echoed.append((_SAID, said))
         return echoed
 
     def seconds(self) -> float:
