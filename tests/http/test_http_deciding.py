@@ -81,6 +81,22 @@ def test_bad_ranks_are_refused_in_personalizers_words(served, fields, sentence):
     assert len(events(served)) == before
 
 
+@pytest.mark.parametrize(
+    ("fields", "target"),
+    [
+        ({"excludedActions": ["z"]}, "excludedActions"),
+        ({"eventId": "\n"}, "eventId"),
+        ({"contextFeatures": [{"x": {"context": ["z"]}}]}, "contextFeatures[0].x.context"),
+        ({"actions": [{"id": "a", "features": [{"x": ["context"]}]}]}, "actions[0].features[0].x"),
+    ],
+)
+def test_fields_are_named_as_the_caller_names_them(served, fields, target):
+    body = {"contextFeatures": [], "actions": ACTIONS, **fields}
+    error = served.call("POST", f"{P3}/rank", json=body, code=400).json()["error"]
+    assert error["target"] == target
+    assert error["details"][-1]["message"].startswith(f"{target}: ")
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"actions": 3}', b"\xff", b"[" * 100_000])
 def test_bodies_that_are_no_ranks(served, body):
     error = served.call("POST", f"{P3}/rank", content=body, code=400).json()["error"]
@@ -189,6 +205,12 @@ def test_bad_slots_are_refused_in_personalizers_words(served, fields, sentence):
     error = served.call("POST", f"{P3}/multislot/rank", loop="home", json=body, code=400).json()["error"]
     assert error["code"] == "InvalidRankRequest"
     assert sentence in [detail["message"] for detail in error["details"]]
+
+
+def test_fields_of_slots_are_named_as_the_caller_names_them(served):
+    body = {"actions": ACTIONS, "slots": [SLOTS[0], {**SLOTS[1], "excludedActions": ["z"]}]}
+    error = served.call("POST", f"{P3}/multislot/rank", loop="home", json=body, code=400).json()["error"]
+    assert error["target"] == "slots[1].excludedActions"
 
 
 def test_a_loop_for_one_action_has_no_slots_and_the_other_way_round(served):

@@ -6,6 +6,8 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -110,3 +112,40 @@ def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path, place):
 def test_a_data_folder_that_cannot_be_written_is_a_sentence(run, tmp_path):
     tmp_path.chmod(0o500)
     assert "cannot be the data folder" in run("--data", tmp_path, "serve", "--port", 0, code=3).output
+
+
+def test_what_is_under_way_when_it_is_ended_is_answered(start, data, key):
+    process, address = start(data)
+    headers = {"Ocp-Apim-Subscription-Key": key}
+    answered, refused = [], []
+    begun = threading.Barrier(9)
+
+    def ask(number):
+        with httpx2.Client(base_url=address, headers=headers) as client:
+            client.post("/personalizer/v1.0/rank", json=RANK)
+            begun.wait()
+            for at in range(2000):
+                event_id = f"{number}-{at}"
+                try:
+                    answer = client.post("/personalizer/v1.0/rank", json={**RANK, "eventId": event_id})
+                except httpx2.TransportError:
+                    return  # its next request came too late
+                (answered if answer.status_code == 201 else refused).append(event_id)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    while len(answered) < 40:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    for thread in threads:
+        thread.join()
+    assert not refused
+    assert len(answered) < 8 * 2000
+    with Ledger(data) as ledger:
+        loop = ledger.loop("news")
+        logged = {entry.event_id for entry in loop.log(kinds=["Ranked"])}
+        assert set(answered) <= logged
+        assert loop.verify().holds
