@@ -123,13 +123,17 @@ class Session:
             if not self._closed and frequency > 0:
                 self._cancel = self.clock.call_later(max(0.0, frequency - already_waited), self._due)
 
-    def close(self) -> None:
-        """Carry out what waits, then close the loop."""
+    def rest(self) -> None:
+        """Begin no more automatic training; that one is interrupted now is no failure."""
         with self._timer_guard:
             self._closed = True
             if self._cancel is not None:
                 self._cancel()
                 self._cancel = None
+
+    def close(self) -> None:
+        """Carry out what waits, then close the loop."""
+        self.rest()
         self.inbox.close()
 
     def _due(self) -> None:
@@ -151,6 +155,8 @@ class Session:
         except LoopStopped:
             return
         except Exception as error:  # noqa: BLE001 - whatever it was, the next training may do better
+            if self._closed:
+                return
             self.failures += 1
             self.last_failure = str(error) if isinstance(error, LoopledgerError) else repr(error)
             diagnostics(loop=self.name).warning("automatic training failed", error=self.last_failure)
