@@ -104,15 +104,18 @@ class Gateway:
             call = Call(loop, address.version, body, address.name, address.query, self._house, metrics)
             return await operation.carry_out(call)
         except asyncio.CancelledError:
-            if not request.given_up:
-                raise
-            within = f"within {self._patience:g} seconds"
-            code, said = (
-                ("OperationNotAllowed", f"no answer {within}; what was asked may still be done")
-                if received
-                else ("RequestTimeout", f"the body did not come {within}")
-            )
-            raise Refusal(code, said, headers=_AGAIN) from None
+            raise self._left(request, received=received) from None
+
+    def _left(self, request: Request, *, received: bool) -> Refusal:
+        """Return the refusal of a request that nobody goes on with."""
+        within = f"within {self._patience:g} seconds"
+        if not request.given_up:
+            code, said = "OperationNotAllowed", "the server is ending; what was asked may still be done"
+        elif received:
+            code, said = "OperationNotAllowed", f"no answer {within}; what was asked may still be done"
+        else:
+            code, said = "RequestTimeout", f"the body did not come {within}"
+        return Refusal(code, said, headers=_AGAIN)
 
     async def watch(self) -> None:
         """Give up, again and again, what takes too long; until this is cancelled.

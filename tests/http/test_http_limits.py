@@ -54,16 +54,18 @@ def test_a_byte_order_mark_is_passed_over(served):
     served.call("POST", f"{V1}/rank", content=BOM + BOM + BODY, code=400)
 
 
-def test_a_loop_that_does_not_answer_is_not_waited_for(begin):
-    served = begin(patience=0.2)
+def test_a_loop_that_does_not_answer_is_not_waited_for(served):
+    gateway = served.client.app.gateway
     path, slots = f"{V1}/rank", {"slots": [{"id": "s", "baselineAction": "a"}]}
     served.call("POST", path, json={**RANK, "eventId": "before"}, code=201)
     served.call("GET", f"{V1}/configurations/policy", loop="home", code=200)
-    session = served.client.app.gateway._ledger.ledger.directory.opened("news")
+    session = gateway._ledger.ledger.directory.opened("news")
     with session.inbox._desk.turn:  # as if its disk hung
+        gateway._patience, patience = 0.01, gateway._patience
         answer = served.call("POST", path, content=BODY, code=503)
         assert answer.headers["retry-after"] == "1"
         assert answer.json()["error"]["code"] == "OperationNotAllowed"
+        gateway._patience = patience
         other = "/personalizer/v1.1-preview.3/multislot/rank"
         served.call("POST", other, loop="home", json={**RANK, **slots}, code=201)
     assert served.call("POST", path, content=BODY, code=201).json()["eventId"] == "e"

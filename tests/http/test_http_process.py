@@ -149,3 +149,23 @@ def test_what_is_under_way_when_it_is_ended_is_answered(start, data, key):
         logged = {entry.event_id for entry in loop.log(kinds=["Ranked"])}
         assert set(answered) <= logged
         assert loop.verify().holds
+
+
+def test_what_does_not_end_is_not_waited_for_at_the_end(start, data, key, tmp_path):
+    process, address = start(data, "--grace", 1)
+    host, port = address.removeprefix("http://").split(":")
+    head = f"POST /personalizer/v1.0/rank HTTP/1.1\r\nHost: here\r\nOcp-Apim-Subscription-Key: {key}\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as slow:
+        slow.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        while (
+            b'"Model_Reset"' not in (tmp_path / "said").read_bytes()
+        ):  # by then the server has read the head
+            httpx2.delete(f"{address}/personalizer/v1.0/model", headers={"Ocp-Apim-Subscription-Key": key})
+        process.send_signal(signal.SIGTERM)
+        answer = b""
+        while part := slow.recv(65_536):
+            answer += part
+    assert process.wait(60) == 0
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"the server is ending" in answer
+    assert "Traceback" not in (tmp_path / "said").read_text()
