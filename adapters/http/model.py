@@ -66,12 +66,10 @@ async def get_model_properties(call: Call) -> Reply:
 
 
 def _signed(call: Call) -> bool:
-    if call.version < Version.PREVIEW_3:
-        return False
     said = call.query.get("signed", "false").lower()
     if said not in {"true", "false"}:
         raise Refusal("BadRequest", "signed: must be true or false", target="signed")
-    return said == "true"
+    return said == "true" and call.version >= Version.PREVIEW_3
 
 
 def _signer(call: Call) -> ModelSigner:

@@ -342,4 +342,4 @@ def test_signed_is_yes_or_no(served):
     error = served.call("GET", f"{P3}/model?signed=perhaps", code=400).json()["error"]
     assert (error["code"], error["target"]) == ("BadRequest", "signed")
     served.call("GET", f"{P3}/model?signed=False", code=200)
-    served.call("GET", f"{V1}/model?signed=perhaps", code=200)
+    served.call("GET", f"{V1}/model?signed=perhaps", code=400)
