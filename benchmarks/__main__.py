@@ -40,7 +40,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "--rounds", type=click.FloatRange(0.1, 100), default=1.0, help="So many times the usual rounds."
 )
 def main(parts: tuple[str, ...], out: Path, folder: Path, rounds: float) -> None:
-    """Measure PARTS, or everything: about a quarter of an hour."""
+    """Measure PARTS, or everything: some twenty minutes."""
     console = Console(stderr=True)
     found: list[Row] = []
     begun = time.perf_counter()
