@@ -122,7 +122,8 @@ def _gist(body: dict[str, object] | None) -> str:  # noqa: PLR0911 - one for eac
         case {"kind": "ModelPublished" | "ModelImported" | "ModelKept", "version": version}:
             return f"version {version}"
         case {"kind": "RelearningBegun", "policy": {"name": name}, "since": since, "without": list(without)}:
-            return f"{name}, from event {since} on, without {counted(len(without), 'decision')}"
+            often = "" if body.get("passes", 1) == 1 else f", {body['passes']} times"
+            return f"{name}, from event {since} on, without {counted(len(without), 'decision')}{often}"
         case {"kind": "Erased", "events": int(events)}:
             return counted(events, "event")
         case {"kind": "PolicyChanged" | "LoopCreated", "policy": {"name": name}}:
