@@ -58,6 +58,7 @@ class Terms(NamedTuple):
         minimum_probability: Mixed in where the model gives an action less.
         batch: Decisions between two trainings.
         relearn: How often the past is learned over again whenever it has grown by half; 0 for never.
+        step: So many decisions are learned over and over before the next ones, as in a fold step.
         live: How often each batch is learned.
 
     """
@@ -66,6 +67,7 @@ class Terms(NamedTuple):
     minimum_probability: float = 0.0
     batch: int = 1
     relearn: int = 0
+    step: int = 20_000
     live: int = 1
 
 
@@ -86,7 +88,8 @@ def earned(policy: LearningPolicy, problem: Problem, questions: Iterable[Questio
             next_relearning = len(seen) * 3 // 2
             pupil.close()
             pupil = Pupil(policy, terms.minimum_probability, terms.seed)
-            pupil.learn(seen * terms.relearn)
+            for first in range(0, len(seen), terms.step):
+                pupil.learn(seen[first : first + terms.step] * terms.relearn)
             learned = len(seen)
         elif len(seen) - learned >= terms.batch:
             pupil.learn(seen[learned:] * terms.live)
@@ -153,6 +156,7 @@ def judged(policy: LearningPolicy, log: Iterable[Logged], minimum_probability: f
     default=0,
     help="Learn the past anew, so often, when it has grown by half.",
 )
+@click.option("--step", type=click.IntRange(1), default=20_000, help="Decisions in a step of relearning.")
 @click.option("--live", type=click.IntRange(1, 20), default=1, help="Learn each batch so often.")
 @click.option("--crossed", "crossing", is_flag=True, help="Cross a set's own namespaces.")
 @click.option("--data", type=click.Path(path_type=Path), default=_DATA, help="The folder of the real sets.")
@@ -165,6 +169,7 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     minimum_probability: float,
     batch: int,
     relearn: int,
+    step: int,
     live: int,
     crossing: bool,
     data: Path,
@@ -192,7 +197,7 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
                 for name, policy in asked.items():
                     progress.update(task, description=f"{problem_name}, {name[:40]}")
                     used = crossed(policy, problem.namespaces) if crossing else policy
-                    terms = Terms(seed, minimum_probability, batch, relearn, live)
+                    terms = Terms(seed, minimum_probability, batch, relearn, step, live)
                     outcome = earned(used, problem, questions, terms)
                     found[name].setdefault(problem_name, []).append(outcome)
                     progress.advance(task)
