@@ -39,6 +39,7 @@ from loopledger.policy import LearningPolicy
 CAMPAIGNS = {"open-bandit-all": "all", "open-bandit-men": "men", "open-bandit-women": "women"}
 _FIRST_RELEARNING = 200
 _SELDOM = 0.05
+_FEWEST_CLICKS = 10
 _DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -244,12 +245,16 @@ def _show_judged(values: dict[str, dict[str, Judged]], campaigns: list[str]) -> 
     for policy, found in values.items():
         table.add_row(
             policy,
-            *(
-                f"{1000 * one.value:.2f} ± {1960 * one.error:.2f} (of {one.effective:,.0f})"
-                for one in found.values()
-            ),
+            *(_estimate(one) for one in found.values()),
         )
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _estimate(found: Judged) -> str:
+    """Return an estimate with its interval, or that there is none: a few clicks say nothing."""
+    if found.effective * found.value < _FEWEST_CLICKS:
+        return f"too little to say (effective sample {found.effective:,.0f})"
+    return f"{1000 * found.value:.1f} ± {1960 * found.error:.1f} (effective sample {found.effective:,.0f})"
 
 
 def _digits(all_: list[Earned]) -> str:
