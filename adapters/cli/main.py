@@ -14,6 +14,7 @@ import click
 from loopledger.errors import LogDamaged, LoopledgerError
 
 _COMMANDS = {
+    "apprentice": "apprentice",
     "as-of": "as_of",
     "bisect": "bisect",
     "config": "config",
@@ -22,7 +23,10 @@ _COMMANDS = {
     "diff": "diff",
     "doctor": "doctor",
     "erase": "erase",
+    "evaluate": "evaluate",
+    "evaluations": "evaluations",
     "export": "export",
+    "features": "features",
     "import": "import_",
     "keys": "keys",
     "log": "log",

@@ -9,9 +9,26 @@ import platform
 import sys
 from importlib.metadata import version
 
+from loopledger.learning.learner import Taught
 from loopledger.policy import LearningPolicy, words_of
 
 _KEEP = ["--preserve_performance_counters", "--per_model_save_load", "--quiet", "--no_stdin"]
+
+_OF_FEATURES = frozenset(
+    {
+        "quadratic",
+        "cubic",
+        "interactions",
+        "ignore",
+        "ignore_linear",
+        "keep",
+        "bit_precision",
+        "hash",
+        "hash_seed",
+    }
+    | {"noconstant", "leave_duplicate_interactions"}
+)
+"""What a reward model has of a policy: how it sees a context, not how it learns and explores."""
 
 
 def engine() -> str:
@@ -19,30 +36,34 @@ def engine() -> str:
     return f"vowpalwabbit {version('vowpalwabbit')} {sys.platform} {platform.machine()}"
 
 
-def to_fold(policy: LearningPolicy, parent: str | None, data: str) -> list[str]:
+def to_fold(policy: LearningPolicy, parent: str | None, data: str, *, what: Taught = "policy") -> list[str]:
     """Return the arguments to learn joined examples.
 
     Args:
         policy: Under which to learn.
         parent: The file of the model to start from, if any.
         data: The file that the examples are read from.
+        what: Is learned.
 
     """
-    return [*_words(policy, loading=parent is not None), *_KEEP, "--dsjson", "--data", data, *_load(parent)]
+    words = _words(policy, what, loading=parent is not None)
+    return [*words, *_KEEP, "--dsjson", "--data", data, *_load(parent)]
 
 
-def to_score(policy: LearningPolicy, model: str | None) -> list[str]:
+def to_score(policy: LearningPolicy, model: str | None, what: Taught = "policy") -> list[str]:
     """Return the arguments to answer with a model, or with a blank one."""
-    return [*_words(policy, loading=model is not None), *_KEEP, "--json", *_load(model)]
+    return [*_words(policy, what, loading=model is not None), *_KEEP, "--json", *_load(model)]
 
 
 def _load(model: str | None) -> list[str]:
     return [] if model is None else ["--initial_regressor", model]
 
 
-def _words(policy: LearningPolicy, *, loading: bool) -> list[str]:
-    words: list[str] = []
+def _words(policy: LearningPolicy, what: Taught, *, loading: bool) -> list[str]:
+    words = ["--cb_adf", "--cb_type", "mtr"] if what == "rewards" else []
     for option, value in words_of(policy.arguments):
+        if what == "rewards" and option not in _OF_FEATURES:
+            continue
         if option == "random_seed" and loading:
             # A saved model holds where its random numbers are, under the same name: giving the
             # first seed again is an error.

@@ -1,6 +1,7 @@
 """VowpalWabbit as the loop's learning engine."""
 
 import os
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,11 +11,11 @@ from loopledger.adapters.vw.arguments import engine
 from loopledger.adapters.vw.explainer import explain
 from loopledger.adapters.vw.saved import check_fits, policy_of
 from loopledger.adapters.vw.scorer import VwScorer
-from loopledger.adapters.vw.wire import Fold, Probe, Saved
+from loopledger.adapters.vw.wire import Fold, Probe, Saved, Score
 from loopledger.adapters.vw.workers import Workers
 from loopledger.deciding.context import build_context, with_tags
 from loopledger.deciding.request import Slot, read_slots
-from loopledger.learning.learner import Folded, Weight
+from loopledger.learning.learner import Folded, ManyScores, Taught, Weight
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Limits
 
@@ -45,10 +46,27 @@ class VwLearner:
         hashed: int = self._hasher.hash_space(text)
         return hashed
 
-    def fold(self, policy: LearningPolicy, parent: bytes | None, examples: Iterable[bytes]) -> Folded:
+    def fold(
+        self,
+        policy: LearningPolicy,
+        parent: bytes | None,
+        examples: Iterable[bytes],
+        what: Taught = "policy",
+    ) -> Folded:
         """Return the model that the parent becomes by learning the examples in their order."""
-        answer = self._workers.ask(Fold(policy, parent), examples)
+        answer = self._workers.ask(Fold(policy, parent, what), examples)
         return Folded(answer.model, answer.examples)
+
+    def answers(
+        self, policy: LearningPolicy, model: bytes, contexts: Iterable[bytes], what: Taught = "policy"
+    ) -> ManyScores:
+        """Return what a model answers to many contexts: exactly what a scorer would, one by one."""
+        answer = self._workers.ask(Score(policy, model, what), contexts)
+        counts, probabilities, positions = array("i"), array("f"), array("i")
+        counts.frombytes(answer.counts)
+        probabilities.frombytes(answer.probabilities)
+        positions.frombytes(answer.positions)
+        return ManyScores(answer.examples, counts, probabilities, positions)
 
     def scorer(self, policy: LearningPolicy, model: bytes) -> VwScorer:
         """Return a scorer for a model made under a policy."""

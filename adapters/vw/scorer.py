@@ -8,7 +8,7 @@ import pylibvw
 
 from loopledger.adapters.vw.arguments import to_score
 from loopledger.errors import LearnerFailed
-from loopledger.learning.learner import SlotScores
+from loopledger.learning.learner import SlotScores, Taught
 from loopledger.policy import LearningPolicy
 
 
@@ -21,20 +21,21 @@ class VwScorer:
     Args:
         policy: Under which the model was made.
         model: Its bytes; none for a blank one.
+        what: It has learned.
 
     Raises:
         LearnerFailed: The bytes are no model for that policy.
 
     """
 
-    def __init__(self, policy: LearningPolicy, model: bytes | None) -> None:
+    def __init__(self, policy: LearningPolicy, model: bytes | None, what: Taught = "policy") -> None:
         with tempfile.TemporaryDirectory(prefix="loopledger-") as folder:
             path = None
             if model is not None:
                 path = str(Path(folder, "model.vw"))
                 Path(path).write_bytes(model)
             try:
-                self._workspace: Any = pylibvw.vw(to_score(policy, path))
+                self._workspace: Any = pylibvw.vw(to_score(policy, path, what))
             except RuntimeError as error:
                 raise LearnerFailed(f"the model cannot be loaded under its policy: {error}") from None
 

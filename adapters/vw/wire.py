@@ -5,6 +5,7 @@ import struct
 
 import msgspec
 
+from loopledger.learning.learner import Taught
 from loopledger.policy import LearningPolicy
 
 _LENGTH = struct.Struct("<Q")
@@ -17,11 +18,28 @@ class Fold(msgspec.Struct, tag=True):
     Attributes:
         policy: Under which to learn.
         parent: The model to start from, if any.
+        what: Is learned.
 
     """
 
     policy: LearningPolicy
     parent: bytes | None
+    what: Taught = "policy"
+
+
+class Score(msgspec.Struct, tag=True):
+    """Answer the contexts that come through the pipe.
+
+    Attributes:
+        policy: Under which the model was made.
+        model: That answers.
+        what: It has learned.
+
+    """
+
+    policy: LearningPolicy
+    model: bytes
+    what: Taught = "policy"
 
 
 class Probe(msgspec.Struct, tag=True):
@@ -59,7 +77,10 @@ class Answer(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         model: That was made.
-        examples: That were learned.
+        examples: That were learned, or contexts that were answered.
+        counts: Of the answers to each context or slot: whole numbers of the machine, packed.
+        probabilities: Those answers: 32-bit floats of the machine, packed.
+        positions: Of the actions that they are for, where there are slots.
         arguments: With which a model was made.
         error: Why nothing came of it.
 
@@ -67,11 +88,14 @@ class Answer(msgspec.Struct, omit_defaults=True):
 
     model: bytes = b""
     examples: int = 0
+    counts: bytes = b""
+    probabilities: bytes = b""
+    positions: bytes = b""
     arguments: str = ""
     error: str | None = None
 
 
-Request = Fold | Probe | Saved
+Request = Fold | Score | Probe | Saved
 
 _encoder = msgspec.msgpack.Encoder()
 _request_decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

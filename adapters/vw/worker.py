@@ -15,10 +15,13 @@ from typing import Any
 
 import pylibvw
 
+from loopledger.adapters.vw.answering import answer, answer_slots
 from loopledger.adapters.vw.arguments import to_fold, to_score
 from loopledger.adapters.vw.saved import saved_arguments
-from loopledger.adapters.vw.wire import Answer, Fold, Probe, Request, Saved, receive, send
+from loopledger.adapters.vw.scorer import VwScorer
+from loopledger.adapters.vw.wire import Answer, Fold, Probe, Request, Saved, Score, receive, send
 from loopledger.adapters.vw.wire import decode_request as decode
+from loopledger.learning.learner import opened
 
 
 def main() -> None:
@@ -48,6 +51,8 @@ def _serve(request: Request, descriptors: list[int], folder: Path) -> Answer:
     match request:
         case Fold():
             return _fold(request, descriptors[0], folder)
+        case Score():
+            return _score(request, descriptors[0])
         case Probe():
             _probe(request, folder)
             return Answer()
@@ -58,13 +63,25 @@ def _serve(request: Request, descriptors: list[int], folder: Path) -> Answer:
 def _fold(request: Fold, data: int, folder: Path) -> Answer:
     made = folder / "made.vw"
     parent = _written(folder / "parent.vw", request.parent)
-    workspace: Any = pylibvw.vw(to_fold(request.policy, parent, f"/dev/fd/{data}"))
+    workspace: Any = pylibvw.vw(to_fold(request.policy, parent, f"/dev/fd/{data}", what=request.what))
     before = workspace.get_weighted_examples()
     workspace.run_parser()
     examples = workspace.get_weighted_examples() - before
     workspace.save(str(made))
     workspace.finish()
     return Answer(model=made.read_bytes(), examples=round(examples))
+
+
+def _score(request: Score, data: int) -> Answer:
+    scorer = VwScorer(request.policy, request.model, request.what)
+    with opened(scorer), open(data, "rb", closefd=False) as lines:
+        scores = (answer_slots if request.policy.multi_slot else answer)(scorer, lines)
+    return Answer(
+        examples=scores.contexts,
+        counts=scores.counts.tobytes(),
+        probabilities=scores.probabilities.tobytes(),
+        positions=scores.positions.tobytes(),
+    )
 
 
 def _probe(request: Probe, folder: Path) -> None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable
 from typing import IO
 
-from loopledger.adapters.vw.wire import Answer, Fold, Request, decode_answer, receive, send
+from loopledger.adapters.vw.wire import Answer, Fold, Request, Score, decode_answer, receive, send
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LearnerFailed
 
@@ -68,7 +68,7 @@ class Worker:
 
         """
         try:
-            if isinstance(request, Fold):
+            if isinstance(request, Fold | Score):
                 count = self._feed(request, examples)
             else:
                 send(self._connection, request)
@@ -82,7 +82,8 @@ class Worker:
         if answer.error is not None:
             raise LearnerFailed(f"the engine says: {answer.error}")
         if answer.examples != count:
-            raise LearnerFailed(f"the engine learned {answer.examples} of {count} examples")
+            done = "answered" if isinstance(request, Score) else "learned"
+            raise LearnerFailed(f"the engine {done} {answer.examples} of {count} examples")
         return answer
 
     def interrupt(self) -> None:
@@ -97,7 +98,7 @@ class Worker:
         self.interrupt()
         self._said.close()
 
-    def _feed(self, request: Fold, examples: Iterable[bytes]) -> int:
+    def _feed(self, request: Fold | Score, examples: Iterable[bytes]) -> int:
         theirs, ours = os.pipe()
         try:
             try:

@@ -21,7 +21,9 @@ class Sums(msgspec.Struct, frozen=True, array_like=True):
     """Sums over cases, from which every estimate but the confidence sequence follows; they add up.
 
     `w` is the policy's probability of the action that was taken, divided by the probability with
-    which it was taken; `r` is the reward.
+    which it was taken; in later slots, multiplied by those of the slots before. `r` is the reward.
+    The slots of one decision may rise and fall together and count as one observation: squares and
+    products are those of the decision's own sums of w, r and w·r.
 
     Attributes:
         cases: How many.
@@ -35,6 +37,14 @@ class Sums(msgspec.Struct, frozen=True, array_like=True):
         robust: Sum of the doubly robust scores.
         robust_squares: Sum of their squares.
         largest_weight: The largest w.
+        decisions: How many decisions the cases belong to: as many, where there are no slots.
+        reward_squares: Sum of r².
+        reward_weight: Sum of r·w.
+        reward_weighted_reward: Sum of r·w·r.
+        modelled: For how many cases a reward model gave the doubly robust score; others have w·r.
+        least_propensity: The least probability with which an action was taken.
+        unexplored: How many cases were decided without exploration.
+        imitated: In how many of those the policy might have taken another action, of which nothing is known.
 
     """
 
@@ -49,6 +59,14 @@ class Sums(msgspec.Struct, frozen=True, array_like=True):
     robust: float = 0.0
     robust_squares: float = 0.0
     largest_weight: float = 0.0
+    decisions: int = 0
+    reward_squares: float = 0.0
+    reward_weight: float = 0.0
+    reward_weighted_reward: float = 0.0
+    modelled: int = 0
+    least_propensity: float = 1.0
+    unexplored: int = 0
+    imitated: int = 0
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +177,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     failed: str | None = None
 
 
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What an evaluation of learning policies came to.
 
     Attributes:
@@ -202,7 +220,8 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
         reward_without: The estimated average reward without it; none for the approximate kind.
         present: In what share of the decisions it is there.
         values: How many different values were seen, counted up to 1,000.
-        remark: ``never present``, ``nearly never present``, ``constant`` or ``unique per event``, if so.
+        remark: ``never present``, ``no longer present``, ``nearly never present``, ``constant`` or
+            ``unique per event``, if so.
 
     """
 
@@ -215,7 +234,7 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
     remark: str | None = None
 
 
-class FeatureImportance(msgspec.Struct, frozen=True, kw_only=True):
+class FeatureImportance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Which features matter, the most important first.
 
     Attributes:

@@ -1,8 +1,9 @@
 """What the loop needs of a learning engine; `adapters/vw` fulfils it with VowpalWabbit."""
 
+from array import array
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from loopledger.errors import LearnerFailed
 from loopledger.policy import LearningPolicy
@@ -10,12 +11,32 @@ from loopledger.policy import LearningPolicy
 SlotScores = list[list[tuple[int, float]]]
 """For each slot the offered positions with their probabilities, the engine's own draw first."""
 
+Taught = Literal["policy", "rewards"]
+"""What a model learns: to decide, or what reward each action will get."""
+
 
 class Folded(NamedTuple):
     """What a fold step made: the new model's bytes and how many examples it learned from."""
 
     model: bytes
     examples: int
+
+
+class ManyScores(NamedTuple):
+    """What a model answers to many contexts, packed: one entry after another.
+
+    Attributes:
+        contexts: How many there were.
+        counts: For each of them, or each of its slots, how many actions there are an answer for.
+        probabilities: As many 32-bit floats for each: by position or, for slots, the largest first.
+        positions: For slots, whose actions those are; empty where there are no slots.
+
+    """
+
+    contexts: int
+    counts: "array[int]"
+    probabilities: "array[float]"
+    positions: "array[int]"
 
 
 class Weight(NamedTuple):
@@ -104,16 +125,44 @@ class Learner(Protocol):
         """Return `loopledger.deciding.draw.uniform_hash` of an id; an engine may have it in faster code."""
         ...
 
-    def fold(self, policy: LearningPolicy, parent: bytes | None, examples: Iterable[bytes]) -> Folded:
+    def fold(
+        self,
+        policy: LearningPolicy,
+        parent: bytes | None,
+        examples: Iterable[bytes],
+        what: Taught = "policy",
+    ) -> Folded:
         """Return the model that the parent becomes by learning the examples in their order.
 
         Args:
             policy: Under which to learn.
             parent: The model to start from; none for a blank one.
             examples: Joined examples, a line of JSON each, with its line end.
+            what: Is learned. A model of rewards sees the features and their interactions as the
+                policy does; there is none for several slots.
 
         Raises:
             LearnerFailed: The engine refused, died, hung, or learned from fewer examples than it got.
+
+        """
+        ...
+
+    def answers(
+        self, policy: LearningPolicy, model: bytes, contexts: Iterable[bytes], what: Taught = "policy"
+    ) -> ManyScores:
+        """Return what a model answers to many contexts: exactly what a scorer would, one by one.
+
+        Args:
+            policy: Under which the model was made.
+            model: Its bytes.
+            contexts: A line each, with its line end. Of a policy for several slots each begins with
+                the positions that the slots got, ``3,0 {...}``: every slot is answered for as if those
+                before it had got these.
+            what: The model has learned. One of rewards answers with the costs that it expects, which
+                are rewards with the sign turned.
+
+        Raises:
+            LearnerFailed: The bytes are no model for that policy, or the engine died or hung.
 
         """
         ...
