@@ -50,6 +50,7 @@ from loopledger.evaluation.report import (
 )
 from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest
 from loopledger.health import Diagnosis, Finding
+from loopledger.learning.namespaces import Namespaces, crossed
 from loopledger.policy import LearningPolicy
 from loopledger.reports import Entry, Model, Status
 from loopledger.settings import Limits, Settings
@@ -99,6 +100,7 @@ __all__ = [
     "LoopStopped",
     "LoopledgerError",
     "Model",
+    "Namespaces",
     "NotFound",
     "Overloaded",
     "Point",
@@ -116,6 +118,7 @@ __all__ = [
     "Sums",
     "Verdict",
     "Verification",
+    "crossed",
     "open",
     "open_async",
     "ready_policies",
