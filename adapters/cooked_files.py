@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from loopledger.errors import InvalidRequest
 from loopledger.exchange.history import Numbered
-from loopledger.log.events import HistoryFile
+from loopledger.log.history_events import HistoryFile
 
 _GZIP = b"\x1f\x8b"
 _FLATBUFFERS = b"VWFB"

@@ -4,6 +4,7 @@ import msgspec
 
 from loopledger.deciding.request import SlotTerms
 from loopledger.learning.training import Step
+from loopledger.log.evaluation_events import Ending, Report, Request
 from loopledger.log.events import Run
 from loopledger.policy import LearningPolicy
 
@@ -63,10 +64,11 @@ class Activate(msgspec.Struct, frozen=True, gc=False):
 
 
 class ChangePolicy(msgspec.Struct, frozen=True):
-    """Put another learning policy in force, tried by the engine before."""
+    """Put another learning policy in force, tried by the engine before; see `PolicyChanged`."""
 
     policy: LearningPolicy
     relearn: bool
+    evaluation: str | None = None
 
 
 class Relearn(msgspec.Struct, frozen=True):
@@ -78,6 +80,7 @@ class Relearn(msgspec.Struct, frozen=True):
         without: Seqs of decisions to leave out, now and in every later relearning, in order.
         query: How they were chosen, for people.
         with_everything: Whether to learn again what earlier relearnings left out.
+        evaluation: The id of the evaluation that is the reason, if one is.
 
     """
 
@@ -86,6 +89,53 @@ class Relearn(msgspec.Struct, frozen=True):
     without: tuple[int, ...] = ()
     query: str | None = None
     with_everything: bool = False
+    evaluation: str | None = None
+
+
+class RestorePolicy(msgspec.Struct, frozen=True):
+    """Go back to the learning policy and the models from before the policy was changed last.
+
+    Attributes:
+        undone: Seq of the event that changed it: what was prepared for another one does not fit.
+
+    """
+
+    undone: int
+
+
+class RequestEvaluation(msgspec.Struct, frozen=True):
+    """Record that an evaluation begins; the attributes are those of `EvaluationRequested`."""
+
+    evaluation: str
+    name: str
+    request: Request
+    automatic: bool = False
+    optimizes: bool = False
+
+
+class EndEvaluation(msgspec.Struct, frozen=True):
+    """Record how an evaluation ended.
+
+    Attributes:
+        evaluation: Its id.
+        status: How it ended.
+        report: What it came to, if it came to anything.
+        reason: Why it failed or was canceled.
+        policy: The name of the best learning policy that was found, if one was searched for.
+
+    """
+
+    evaluation: str
+    status: Ending
+    report: Report | None = None
+    reason: str | None = None
+    policy: str | None = None
+
+
+class DeleteEvaluation(msgspec.Struct, frozen=True):
+    """Do not show an evaluation any more, and drop it if it still runs."""
+
+    evaluation: str
 
 
 class ChangeSettings(msgspec.Struct, frozen=True):
@@ -189,4 +239,8 @@ Command = (
     | ImportModel
     | ResetModel
     | Erase
+    | RestorePolicy
+    | RequestEvaluation
+    | EndEvaluation
+    | DeleteEvaluation
 )

@@ -11,6 +11,8 @@ from loopledger.commands import (
     ChangePolicy,
     ChangeSettings,
     Command,
+    DeleteEvaluation,
+    EndEvaluation,
     Erase,
     ImportModel,
     PlanTraining,
@@ -18,13 +20,16 @@ from loopledger.commands import (
     Rank,
     RankSlots,
     Relearn,
+    RequestEvaluation,
     ResetModel,
+    RestorePolicy,
     Reward,
     Train,
 )
 from loopledger.deciding.decisions import rank, rank_slots
 from loopledger.deciding.request import check_id, whole_number
 from loopledger.errors import Conflict, InvalidRequest, NotFound
+from loopledger.evaluation.recording import recorded
 from loopledger.facts import Decided, Facts
 from loopledger.learning.training import Step, plan, without
 from loopledger.log.events import (
@@ -37,6 +42,7 @@ from loopledger.log.events import (
     ModelReset,
     ModelTrained,
     PolicyChanged,
+    PolicyRestored,
     RelearningBegun,
     Rewarded,
     SettingsChanged,
@@ -71,7 +77,7 @@ def decide(state: State, command: Command, facts: Facts) -> Decided:
             return _govern(state, command, facts)
 
 
-def _govern(  # noqa: PLR0911 - one for each command
+def _govern(  # noqa: C901, PLR0911 - one for each command
     state: State,
     command: PlanTraining
     | Train
@@ -81,7 +87,11 @@ def _govern(  # noqa: PLR0911 - one for each command
     | PublishModel
     | ImportModel
     | ResetModel
-    | Erase,
+    | Erase
+    | RestorePolicy
+    | RequestEvaluation
+    | EndEvaluation
+    | DeleteEvaluation,
     facts: Facts,
 ) -> Decided:
     match command:
@@ -90,7 +100,9 @@ def _govern(  # noqa: PLR0911 - one for each command
         case Train():
             return _train(state, command, facts)
         case ChangePolicy():
-            event = PolicyChanged(policy=command.policy, relearn=bool(command.relearn))
+            event = PolicyChanged(
+                policy=command.policy, relearn=bool(command.relearn), evaluation=command.evaluation
+            )
             return Decided((event,), _receipt(facts))
         case Relearn():
             return _relearn(state, command, facts)
@@ -104,6 +116,10 @@ def _govern(  # noqa: PLR0911 - one for each command
             return Decided((ModelReset(),), _receipt(facts))
         case Erase():
             return _erase(state, command, facts)
+        case RestorePolicy():
+            return _restore(state, command, facts)
+        case RequestEvaluation() | EndEvaluation() | DeleteEvaluation():
+            return recorded(state, command, facts)
 
 
 def _reward(state: State, command: Reward, facts: Facts) -> Decided:
@@ -191,6 +207,7 @@ def _relearn(state: State, command: Relearn, facts: Facts) -> Decided:
         since=command.since,
         without=tuple(sorted({*before, *command.without})),
         query=command.query,
+        evaluation=command.evaluation,
     )
     return Decided((begun,), _receipt(facts))
 
@@ -227,6 +244,16 @@ def _publish(state: State, command: PublishModel, facts: Facts) -> Decided:
             "several slots, or the other way round; change the policy first"
         )
     return Decided((ModelPublished(version=version),), _receipt(facts))
+
+
+def _restore(state: State, command: RestorePolicy, facts: Facts) -> Decided:
+    before = state.before
+    if before is None:
+        raise NotFound("the learning policy was never changed: there is none to go back to")
+    if before.undone != command.undone:
+        raise Conflict("the learning policy was changed meanwhile; look at it, and go back again")
+    event = PolicyRestored(policy=before.policy, version=before.published, undone=before.undone)
+    return Decided((event,), _receipt(facts))
 
 
 def _import_model(state: State, command: ImportModel, facts: Facts) -> Decided:

@@ -8,7 +8,8 @@ from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.learning.learner import Scorer
 from loopledger.learning.training import Step
 from loopledger.log.chain import Record
-from loopledger.log.events import Event, Run
+from loopledger.log.event import Event
+from loopledger.log.events import Run
 from loopledger.log.journal import Reader
 from loopledger.settings import Settings
 

@@ -11,22 +11,24 @@ from msgspec.structs import replace
 
 from loopledger.errors import LogDamaged
 from loopledger.log.chain import GENESIS, Head, Record
+from loopledger.log.evaluation_events import EvaluationDeleted, EvaluationEnded, EvaluationRequested
 from loopledger.log.events import (
     CONTROL,
     FORMAT,
     AnyEvent,
     Erased,
-    HistoryImported,
     LoopCreated,
     ModelImported,
     ModelPublished,
     ModelReset,
     ModelTrained,
     PolicyChanged,
+    PolicyRestored,
     RelearningBegun,
     SettingsChanged,
     decode,
 )
+from loopledger.log.history_events import HistoryImported
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
 
@@ -53,6 +55,27 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     steps_since_kept: int = 0
 
 
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """How a loop stood before its learning policy was changed.
+
+    Attributes:
+        policy: In force then.
+        because: The id of the evaluation that had put it in force, if one had.
+        published: The version that decisions used; 0 for none.
+        follows: Whether new versions were published by themselves.
+        line: What training went on with.
+        undone: Seq of the event that changed the policy.
+
+    """
+
+    policy: LearningPolicy
+    because: str | None
+    published: int
+    follows: bool
+    line: Line
+    undone: int
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What a loop knows without looking into its log.
 
@@ -60,6 +83,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         loop_id: The loop's name.
         settings: In force.
         policy: In force.
+        because: The id of the evaluation that put the policy in force, if one did.
         published: The version that decisions use; 0 for none.
         follows: Whether new versions are published by themselves; not after going back to an older one.
         versions: How many versions there are.
@@ -72,6 +96,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             them is taken to know them.
         waits: From which seq on which reward wait (microseconds) was in force, as far back as
             windows are open.
+        before: What it can go back to: how it stood before the policy was changed last.
+        evaluations: Ids of the evaluations that were asked for and have not ended.
         seq: The last event's seq.
         at: The last event's time.
         digest: The last event's digest.
@@ -81,6 +107,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     loop_id: str
     settings: Settings
     policy: LearningPolicy
+    because: str | None = None
     published: int = 0
     follows: bool = True
     versions: int = 0
@@ -91,6 +118,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     closed_through: int = 0
     imported_through: int = 0
     waits: tuple[tuple[int, int], ...] = ()
+    before: Before | None = None
+    evaluations: tuple[str, ...] = ()
     seq: int = 0
     at: int = 0
     digest: bytes = GENESIS
@@ -153,7 +182,7 @@ def _created(event: LoopCreated, at: int) -> State:
     )
 
 
-def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: C901, PLR0911 - one for each kind
+def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: C901, PLR0911, PLR0912 - one for each kind
     match event:
         case SettingsChanged():
             waits = state.waits
@@ -162,10 +191,12 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: C
             return replace(state, settings=event.settings, waits=waits)
         case PolicyChanged():
             line = _relearning(state, 1) if event.relearn else Line(learned_through=state.known_through)
-            return _under(state, event.policy, line)
+            return _under(state, event, line, record.seq)
         case RelearningBegun():
-            changed = _under(state, event.policy, _relearning(state, event.since))
+            changed = _under(state, event, _relearning(state, event.since), record.seq)
             return replace(changed, left_out=record.seq if event.without else 0)
+        case PolicyRestored():
+            return _restored(state, event, record.seq)
         case ModelTrained():
             return replace(_trained(state, event), trained_at=record.at)
         case ModelImported():
@@ -183,6 +214,11 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: C
             return replace(state, erased=record.seq)
         case HistoryImported():
             return replace(state, imported_through=record.seq)
+        case EvaluationRequested():
+            return replace(state, evaluations=(*state.evaluations, event.evaluation))
+        case EvaluationEnded() | EvaluationDeleted():
+            left = tuple([one for one in state.evaluations if one != event.evaluation])
+            return replace(state, evaluations=left)
         case _:
             raise LogDamaged(f"event {record.seq} ({record.kind}) cannot come here", record.seq)
 
@@ -191,12 +227,55 @@ def _relearning(state: State, since: int) -> Line:
     return Line(learned_through=since - 1, publish_from=state.known_through)
 
 
-def _under(state: State, policy: LearningPolicy, line: Line) -> State:
+def _under(state: State, event: PolicyChanged | RelearningBegun, line: Line, seq: int) -> State:
     """Return the state under another policy, or the same, with a line of models that begins anew."""
+    policy = event.policy
     same_kind = policy.decision_kind == state.policy.decision_kind
     # A model that decides one action cannot fill slots, nor the other way round.
     published = state.published if same_kind else 0
-    return replace(state, policy=policy, line=line, published=published, follows=True)
+    # Learning again under the same policy is no change that somebody would want to take back.
+    same = policy == state.policy
+    return replace(
+        state,
+        policy=policy,
+        because=event.evaluation or (state.because if same else None),
+        line=line,
+        published=published,
+        follows=True,
+        before=state.before if same else _before(state, seq),
+    )
+
+
+def _before(state: State, seq: int) -> Before:
+    return Before(
+        policy=state.policy,
+        because=state.because,
+        published=state.published,
+        follows=state.follows,
+        line=state.line,
+        undone=seq,
+    )
+
+
+def _restored(state: State, event: PolicyRestored, seq: int) -> State:
+    before = state.before
+    if before is None or (event.policy, event.version, event.undone) != (
+        before.policy,
+        before.published,
+        before.undone,
+    ):
+        raise LogDamaged(
+            f"event {seq} goes back to a policy and a version that were not in force before", seq
+        )
+    return replace(
+        state,
+        policy=before.policy,
+        because=before.because,
+        published=before.published,
+        follows=before.follows,
+        line=before.line,
+        before=_before(state, seq),  # who goes back twice is where he was
+    )
 
 
 def _trained(state: State, event: ModelTrained) -> State:

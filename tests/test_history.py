@@ -10,7 +10,8 @@ from loopledger.audit.terms import Terms
 from loopledger.errors import Conflict, InvalidRequest
 from loopledger.learning.joining import join
 from loopledger.log.chain import head_of, seal
-from loopledger.log.events import Decision, HistoryImported, decode
+from loopledger.log.events import Decision, decode
+from loopledger.log.history_events import HistoryImported
 from loopledger.policy import LearningPolicy
 
 QUIET = loopledger.Settings(model_update_frequency=0)

@@ -21,7 +21,8 @@ from loopledger.commands import (
 from loopledger.learning.replay import rebuild, version_event
 from loopledger.log import eraser
 from loopledger.log.chain import head_of, seal
-from loopledger.log.events import Erased, HistoryImported, ModelKept
+from loopledger.log.events import Erased, ModelKept
+from loopledger.log.history_events import HistoryImported
 
 
 def imported(bench):

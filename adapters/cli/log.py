@@ -99,7 +99,7 @@ def _line(entry: Entry) -> str:
     return f"{entry.seq:>8}  {text(entry.at)}  {what}".rstrip()
 
 
-def _gist(body: dict[str, object] | None) -> str:  # noqa: PLR0911 - one for each kind
+def _gist(body: dict[str, object] | None) -> str:  # noqa: C901, PLR0911 - one for each kind
     """Return what matters of an event in a few words."""
     match body:
         case None:
@@ -122,10 +122,21 @@ def _gist(body: dict[str, object] | None) -> str:  # noqa: PLR0911 - one for eac
         case {"kind": "ModelPublished" | "ModelImported" | "ModelKept", "version": version}:
             return f"version {version}"
         case {"kind": "RelearningBegun", "policy": {"name": name}, "since": since, "without": list(without)}:
-            return f"{name}, from event {since} on, without {counted(len(without), 'decision')}"
+            left_out = counted(len(without), "decision")
+            return f"{name}, from event {since} on, without {left_out}{_because(body)}"
         case {"kind": "Erased", "events": int(events)}:
             return counted(events, "event")
         case {"kind": "PolicyChanged" | "LoopCreated", "policy": {"name": name}}:
-            return str(name)
+            return f"{name}{_because(body)}"
+        case {"kind": "PolicyRestored", "policy": {"name": name}, "version": version, "undone": undone}:
+            return f"{name}, version {version or 'none'}: as before event {undone}"
+        case {"evaluation": str(evaluation)}:
+            told = [body.get("name"), body.get("status"), body.get("reason")]
+            return ", ".join([evaluation, *(str(one) for one in told if one)])
         case _:
             return ""
+
+
+def _because(body: dict[str, object]) -> str:
+    evaluation = body.get("evaluation")
+    return f", by evaluation {evaluation}" if evaluation else ""

@@ -52,7 +52,7 @@ def command(data: Path, loop: str, json_: bool) -> None:
                         f"{text(one.since)[:19]} to {text(one.until)[:19] if one.until else 'now'}"
                         for one in model.served
                     ),
-                    model.policy.name,
+                    model.policy.name + (f" (evaluation {model.evaluation})" if model.evaluation else ""),
                 )
                 for model in found
             ],

@@ -59,6 +59,7 @@ def _decision(found: Why) -> None:
             ("decision", f"{found.event_id} of {found.loop}, event {found.seq:,}, {text(found.at)}"),
             ("model", asked),
             ("policy", f"{found.policy.name}: {found.policy.arguments}"),
+            *([("", f"in force because of evaluation {found.evaluation}")] if found.evaluation else ()),
             ("mode", found.learning_mode + (", deferred" if found.deferred else "")),
             ("checked", verdict),
         ]

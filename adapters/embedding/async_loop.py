@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from loopledger.adapters.embedding.async_evaluating import AsyncEvaluatingLoop
 from loopledger.adapters.embedding.building import (
     Policy,
     json_command,
@@ -42,13 +43,11 @@ from loopledger.reports import Entry, Model, Status, entry
 from loopledger.settings import Settings
 
 
-class AsyncLoop:
+class AsyncLoop(AsyncEvaluatingLoop):
     """A learning loop; the methods are those of `Loop`."""
 
     def __init__(self, threads: Threads, loop: Loop) -> None:
-        self.name = loop.name
-        self._threads = threads
-        self._blocking = loop
+        super().__init__(threads, loop)
         self._peek = partial(loop.directory.peek, loop.name)
         self._asked: Session | None = None
         self._outbox: Outbox
@@ -172,6 +171,10 @@ class AsyncLoop:
     async def publish(self, version: int) -> Receipt:
         """Let decisions use a version, as `Loop.publish` does."""
         return await self._threads.run_long(self._blocking.publish, version)
+
+    async def restore_policy(self) -> Receipt:
+        """Go back to the learning policy and the models before, as `Loop.restore_policy` does."""
+        return await self._threads.run_long(self._blocking.restore_policy)
 
     async def reset_model(self) -> Receipt:
         """Go back to no model. What was logged stays."""

@@ -63,7 +63,7 @@ def export(
         state = recover(reader, place.checkpoints)
         if state is None:
             raise NotFound("the log is empty: the loop was never created")
-        within = _within(reader, state, wanted)
+        within = between(reader, state, wanted.since, wanted.until)
         now = max(state.at, int(clock.now()))
         if wanted.format != "events":
             within = extent(reader, state, now, within.first, within.last, include_open=wanted.include_open)
@@ -96,14 +96,19 @@ def _write(
     return tally
 
 
-def _within(reader: Reader, state: State, wanted: Wanted) -> Extent:
-    """Return the seqs between which somebody wants to read; what comes while it is read is not among them."""
-    first = _seq("since", wanted.since)
+def between(reader: Reader, state: State, since: Bound, until: Bound) -> Extent:
+    """Return the seqs between which somebody wants to read; what comes while it is read is not among them.
+
+    Raises:
+        InvalidRequest: One of them is neither a seq nor a time.
+
+    """
+    first = _seq("since", since)
     if first is None:
-        first = 1 if wanted.since is None else first_from(reader, microseconds(wanted.since))
-    last = _seq("until", wanted.until)
+        first = 1 if since is None else first_from(reader, microseconds(since))
+    last = _seq("until", until)
     if last is None:
-        last = state.seq if wanted.until is None else reader.last_until(microseconds(wanted.until))
+        last = state.seq if until is None else reader.last_until(microseconds(until))
     return Extent(max(first, 1), min(last, state.seq), 0)
 
 

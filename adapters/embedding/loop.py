@@ -1,46 +1,34 @@
 """A loop in the blocking face of the Python API."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import timedelta
-from typing import TypeVar, cast
+from typing import cast
 
 from loopledger.adapters.embedding.building import (
     Policy,
-    as_policy,
     json_command,
     json_slots_command,
     rank_command,
     rank_slots_command,
 )
-from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.erasable import erasable
+from loopledger.adapters.embedding.evaluating_loop import EvaluatingLoop
 from loopledger.adapters.embedding.moments import Moment
-from loopledger.adapters.embedding.session import Session
-from loopledger.adapters.embedding.view import LoopView, first_since
+from loopledger.adapters.embedding.view import first_since
 from loopledger.adapters.query import query
 from loopledger.adapters.signed_model import opened_model
 from loopledger.answers import Decision, Receipt, SlotsDecision
-from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Command, Relearn, ResetModel, Reward
+from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Relearn, ResetModel, Reward
 from loopledger.deciding.request import Actions, Features, Slots, listed_ids
-from loopledger.errors import InvalidRequest, LearnerFailed, LoopStopped
-from loopledger.facts import Answer
 from loopledger.learning.selection import matching, named
 from loopledger.learning.training import Progress
 from loopledger.log.eraser import Erasure
-from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
 
-_T = TypeVar("_T")
 
-
-class Loop(LoopView):
+class Loop(EvaluatingLoop):
     """A learning loop. Every answer is durable when it comes."""
-
-    def __init__(self, ledger: object, directory: Directory, name: str) -> None:
-        super().__init__(name, directory.place(name), directory.learner, directory.clock)
-        self._ledger = ledger  # which closes when nobody has it any more
-        self.directory = directory
 
     def rank(
         self,
@@ -277,6 +265,17 @@ class Loop(LoopView):
         """
         return cast("Receipt", self._using(lambda session: session.trainer.publish(version)))
 
+    def restore_policy(self) -> Receipt:
+        """Go back to the learning policy and the models from before the policy was changed last.
+
+        Learning goes on where it had stopped under that policy. Whoever does it twice is where he was.
+
+        Raises:
+            NotFound: The policy was never changed.
+
+        """
+        return cast("Receipt", self._using(lambda session: session.trainer.restore_policy(session.state)))
+
     def reset_model(self) -> Receipt:
         """Go back to no model. What was logged stays."""
         return cast("Receipt", self._ask(ResetModel()))
@@ -299,39 +298,6 @@ class Loop(LoopView):
         return cast(
             "Receipt", self._using(lambda session: session.trainer.import_model(session.state, opened))
         )
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-        return self._session().state.settings
-
-    @property
-    def policy(self) -> LearningPolicy:
-        """The learning policy in force, without the exploration that a setting may write into it."""
-        return self._session().state.policy
-
-    def _tried(self, policy: Policy) -> LearningPolicy:
-        new = as_policy(policy)
-        try:
-            self._learner.probe(new.with_exploration(self.settings.exploration_percentage))
-        except LearnerFailed as error:
-            raise InvalidRequest("policy.arguments", f"are refused: {error}") from None
-        return new
-
-    def _session(self) -> Session:
-        return self.directory.peek(self.name) or self.directory.get(self.name)
-
-    def _ask(self, command: Command) -> Answer:
-        return self._using(lambda session: session.ask(command))
-
-    def _using(self, work: Callable[[Session], _T]) -> _T:
-        while True:
-            session = self._session()
-            try:
-                return work(session)
-            except LoopStopped:
-                if not session.retired:  # else it was closed to make room, and is opened again
-                    raise
 
     def __repr__(self) -> str:
         return f"Loop({self.name!r})"

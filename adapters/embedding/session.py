@@ -13,6 +13,7 @@ from loopledger.clock import SECOND, Clock, SimulatedClock
 from loopledger.commands import Command
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LoopledgerError, LoopStopped
+from loopledger.evaluation.evaluator import Evaluator
 from loopledger.facts import Answer
 from loopledger.learning.learner import Learner
 from loopledger.learning.trainer import Trainer
@@ -62,10 +63,16 @@ class Session:
         self.inbox = Inbox(lambda: Loop(place.store, learner, clock, place.checkpoints), most_waiting)
         self.trainer = Trainer(place.store, learner, place.checkpoints, self.ask)
         self.eraser = Eraser(place.store, learner, place.checkpoints, self.ask, self.trainer.turn)
+        self.evaluator = Evaluator(self.ask, lambda: self.state)
         self.last_failure: str | None = None
         self._timer_guard = threading.Lock()
         self._cancel: Callable[[], None] | None = None
         self._closed = False
+        try:
+            self.evaluator.give_up()
+        except BaseException:
+            self.inbox.close()
+            raise
         waited = clock.now() - self.state.trained_at
         self.schedule(already_waited=max(0.0, waited / SECOND))
 
@@ -81,8 +88,8 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether commands wait, or a training is under way that closing would undo."""
-        return self.inbox.waiting > 0 or self.trainer.busy
+        """Whether commands wait, or something is under way that closing would undo."""
+        return self.inbox.waiting > 0 or self.trainer.busy or self.evaluator.busy
 
     @property
     def limits(self) -> Limits:

@@ -1,8 +1,8 @@
 """Looking at a loop without writing to it; it may be open elsewhere meanwhile."""
 
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -10,11 +10,10 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from loopledger.adapters.embedding.building import EventIds, either_command
+from loopledger.adapters.embedding.evaluation_view import EvaluationView
 from loopledger.adapters.embedding.excerpt import Excerpt, check_readable, excerpt, within
 from loopledger.adapters.embedding.exporting import Wanted, export
 from loopledger.adapters.embedding.moments import Moment, instant, microseconds
-from loopledger.adapters.place import Place
-from loopledger.adapters.system_clock import SystemClock
 from loopledger.adapters.verifier import side_by_side
 from loopledger.answers import Decision, SlotsDecision
 from loopledger.audit.as_of import AsOf, as_of, rank_as_of
@@ -23,46 +22,23 @@ from loopledger.audit.difference import Difference, Side, difference, side_of
 from loopledger.audit.verification import Verification
 from loopledger.audit.verify import verify
 from loopledger.audit.why import Why, why
-from loopledger.clock import Clock, SimulatedClock
+from loopledger.clock import SimulatedClock
 from loopledger.errors import InvalidRequest, NotFound
 from loopledger.exchange.export import Export, Format
 from loopledger.learning.checkpoints import recover
-from loopledger.learning.learner import Learner
 from loopledger.learning.lineage import ModelVersion, lineage
 from loopledger.learning.replay import first_from, seq_at, state_at
 from loopledger.learning.training import Progress
 from loopledger.log.anchor import Anchor
 from loopledger.log.dates import Dates, dates
 from loopledger.log.journal import Reader
-from loopledger.log.whole import check_whole
 from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
 
 _SEQ = re.compile(r"@\d{1,30}")
 
 
-class LoopView:
-    """Reads one loop.
-
-    Args:
-        name: The loop's name.
-        place: Where it is kept.
-        learner: Rebuilds models.
-        clock: Tells what time it is; by default the machine's.
-
-    """
-
-    def __init__(self, name: str, place: Place, learner: Learner, clock: Clock | None = None) -> None:
-        self.name = name
-        self.place = place
-        self._learner = learner
-        self._clock = clock or SystemClock()
-
-    @contextmanager
-    def _reading(self) -> Generator[Reader]:
-        """Open the log, once it is clear that nothing was cut off and that its index of kinds is whole."""
-        with closing(self.place.store.reader()) as reader:
-            check_whole(reader)
-            yield reader
+class LoopView(EvaluationView):
+    """Reads one loop; the arguments are those of `Looking`."""
 
     def status(self) -> Status:
         """Return how the loop stands."""

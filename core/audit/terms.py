@@ -4,9 +4,11 @@ from hashlib import sha256
 
 from loopledger.errors import LogDamaged
 from loopledger.log.chain import Record
+from loopledger.log.evaluation_events import EvaluationEnded, EvaluationReported, EvaluationRequested
 from loopledger.log.events import (
     CONTROL,
     VERSIONS,
+    AnyEvent,
     Decision,
     Erased,
     ModelKept,
@@ -49,17 +51,7 @@ class Terms:
             self._state = evolve(state, record)
         if state is None:
             return found
-        if isinstance(event, Decision):
-            found += _decision(event, state, record)
-        elif isinstance(event, ModelTrained):
-            found += _trained(event, state, record, reader)
-        elif isinstance(event, Erased):
-            found += _erased(event, state, record, reader)
-        elif isinstance(event, ModelKept):
-            found += _kept(event, record, reader)
-        elif isinstance(event, ModelPublished) and not 0 < event.version <= state.versions:
-            found.append(f"event {record.seq} publishes version {event.version}, which did not exist")
-        return found
+        return found + _contradictions(event, state, record, reader)
 
     def _body(self, record: Record, reader: Reader) -> list[str]:
         if self._gone is None or (record.erased and not self._gone.covers(record)):
@@ -71,6 +63,26 @@ class Terms:
         if _gone_meanwhile(record, reader):
             return []
         return [f"event {record.seq} still has its body, which the log says was erased"]
+
+
+def _contradictions(  # noqa: PLR0911 - one for each kind
+    event: AnyEvent, state: State, record: Record, reader: Reader
+) -> list[str]:
+    match event:
+        case Decision():
+            return _decision(event, state, record)
+        case ModelTrained():
+            return _trained(event, state, record, reader)
+        case Erased():
+            return _erased(event, state, record, reader)
+        case ModelKept():
+            return _kept(event, record, reader)
+        case EvaluationRequested() | EvaluationEnded():
+            return _evaluated(event, state, record, reader)
+        case ModelPublished() if not 0 < event.version <= state.versions:
+            return [f"event {record.seq} publishes version {event.version}, which did not exist"]
+        case _:
+            return []
 
 
 def _decision(event: Decision, state: State, record: Record) -> list[str]:
@@ -138,6 +150,23 @@ def _kept(event: ModelKept, record: Record, reader: Reader) -> list[str]:
     if not recorded == event.sha256 == sha256(event.model).hexdigest():
         return [f"event {record.seq} does not hold the bytes of version {event.version} that were recorded"]
     return []
+
+
+def _evaluated(
+    event: EvaluationEnded | EvaluationRequested, state: State, record: Record, reader: Reader
+) -> list[str]:
+    under_way = event.evaluation in state.evaluations
+    if isinstance(event, EvaluationRequested):
+        return [f"event {record.seq} asks for an evaluation that is under way"] if under_way else []
+    if not under_way:
+        return [f"event {record.seq} ends an evaluation that was not under way"]
+    if not event.reported:
+        return []
+    holds = reader.record(event.reported) if event.reported == record.seq - 1 else None
+    report = decode(holds.body, holds.seq) if holds is not None and not holds.erased else None
+    if isinstance(report, EvaluationReported) and report.evaluation == event.evaluation:
+        return []
+    return [f"event {event.reported} should hold the report of an evaluation, and does not"]
 
 
 def _trained(event: ModelTrained, state: State, record: Record, reader: Reader) -> list[str]:

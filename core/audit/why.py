@@ -122,6 +122,7 @@ class Why(msgspec.Struct, frozen=True):
         holds: Whether computing it again gives the same; none if that takes another engine, or if
             it was decided elsewhere.
         origin: The id of the model that decided elsewhere, if the decision was imported.
+        evaluation: The id of the evaluation that had put the policy in force, if one had.
         came: What came for it.
         closes_at: When its window closes, UTC in microseconds since 1970.
         labels: What it teaches, for each slot, as far as is known by now.
@@ -149,6 +150,7 @@ class Why(msgspec.Struct, frozen=True):
     learned_in: tuple[int, ...]
     later: tuple[Later, ...]
     origin: str | None = None
+    evaluation: str | None = None
 
 
 def why(
@@ -217,6 +219,7 @@ def why(
         learned_in=learned_in,
         later=_later(decision, list(zip(questioned, drawn, strict=True)), versions, learned_in, now),
         origin=None if isinstance(decision.origin, msgspec.UnsetType) else decision.origin,
+        evaluation=then.because if policy == then.effective_policy else None,
     )
 
 

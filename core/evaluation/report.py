@@ -177,7 +177,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     failed: str | None = None
 
 
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What an evaluation of learning policies came to.
 
     Attributes:
@@ -233,7 +233,7 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
     remark: str | None = None
 
 
-class FeatureImportance(msgspec.Struct, frozen=True, kw_only=True):
+class FeatureImportance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Which features matter, the most important first.
 
     Attributes:

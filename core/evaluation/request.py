@@ -1,6 +1,6 @@
 """What can be asked of a log: which policies, over which range."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -31,7 +31,7 @@ class Range(NamedTuple):
     last: int
 
 
-class EvaluationRequest(msgspec.Struct, frozen=True, kw_only=True):
+class EvaluationRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An evaluation of learning policies.
 
     Attributes:
@@ -49,3 +49,18 @@ class EvaluationRequest(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[Candidate, ...] = ()
     warm: bool = False
     reward_range: tuple[float, float] | None = None
+
+
+class FeatureImportanceRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A look at which features matter.
+
+    Attributes:
+        first: Seq of the first event of the range.
+        last: Seq of the last.
+        method: ``leave-one-out`` learns again without each of them; ``approximate`` reads the model.
+
+    """
+
+    first: int
+    last: int
+    method: Literal["leave-one-out", "approximate"] = "leave-one-out"

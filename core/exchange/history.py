@@ -9,15 +9,14 @@ from loopledger.errors import InvalidRequest
 from loopledger.exchange.cooked_line import CookedLine, Times, read_line
 from loopledger.learning.joining import EARLY
 from loopledger.log.chain import Head, Record, head_of, seal
+from loopledger.log.event import Event
 from loopledger.log.events import (
     DecisionKind,
-    Event,
-    HistoryFile,
-    HistoryImported,
     LoopCreated,
     Ranked,
     SlotsRanked,
 )
+from loopledger.log.history_events import HistoryFile, HistoryImported
 from loopledger.log.journal import Journal
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings

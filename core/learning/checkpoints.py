@@ -52,7 +52,7 @@ class _Kept(msgspec.Struct, frozen=True):
     state: msgspec.Raw
 
 
-_SHAPE = "3"
+_SHAPE = "4"
 """Changes when `evolve` comes to other states than before: one that was saved earlier is then left alone."""
 
 _encoder = msgspec.json.Encoder()

@@ -50,6 +50,7 @@ class ModelVersion(msgspec.Struct, frozen=True):
         at: When that was, UTC in microseconds since 1970.
         kept: Whether its bytes are at hand; otherwise they are made again from an earlier version.
         served: When it answered.
+        evaluation: The id of the evaluation that had put its policy in force, if one had.
 
     """
 
@@ -68,11 +69,12 @@ class ModelVersion(msgspec.Struct, frozen=True):
     at: int
     kept: bool
     served: tuple[Service, ...]
+    evaluation: str | None = None
 
 
 def lineage(reader: Reader, checkpoints: Models) -> list[ModelVersion]:
     """Return all model versions of a log in their order."""
-    made: list[tuple[Record, ModelTrained | ModelImported]] = []
+    made: list[tuple[Record, ModelTrained | ModelImported, str | None]] = []
     served: dict[int, list[Service]] = {}
     state: State | None = None
     for record in reader.records(kinds=CONTROL):
@@ -80,7 +82,7 @@ def lineage(reader: Reader, checkpoints: Models) -> list[ModelVersion]:
         state = evolve(state, record)
         event = decode(record.body, record.seq)
         if isinstance(event, ModelTrained | ModelImported):
-            made.append((record, event))
+            made.append((record, event, state.because))
         if state.published != before:
             if before:
                 served[before].append(_ended(served[before].pop(), record))
@@ -89,8 +91,11 @@ def lineage(reader: Reader, checkpoints: Models) -> list[ModelVersion]:
                 served.setdefault(state.published, []).append(begun)
     remains = Remains(reader)
     return [
-        _described(record, event, checkpoints, served.get(event.version, ()), remains)
-        for record, event in made
+        msgspec.structs.replace(
+            _described(record, event, checkpoints, served.get(event.version, ()), remains),
+            evaluation=because,
+        )
+        for record, event, because in made
     ]
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from hashlib import sha256
 from threading import Lock
 
-from loopledger.commands import Command, ImportModel, PlanTraining, PublishModel, Train
+from loopledger.commands import Command, ImportModel, PlanTraining, PublishModel, RestorePolicy, Train
 from loopledger.deciding.request import whole_number
-from loopledger.errors import Conflict, InvalidRequest, LogDamaged
+from loopledger.errors import Conflict, InvalidRequest, LogDamaged, NotFound
 from loopledger.facts import Answer
 from loopledger.learning.checkpoints import Checkpoints
-from loopledger.learning.learner import Learner
+from loopledger.learning.learner import Learner, Scorer
 from loopledger.learning.material import check_material
 from loopledger.learning.replay import rebuild, version_event
 from loopledger.learning.training import Progress, Step, fold
@@ -90,14 +90,33 @@ class Trainer:
 
         """
         version = whole_number("version", version)
+        return self._ask(Prepared(PublishModel(version), *self._made(version)))
+
+    def restore_policy(self, state: State) -> Answer:
+        """Go back to the learning policy and the models from before the policy was changed last.
+
+        Raises:
+            NotFound: It was never changed.
+            Conflict: It was changed meanwhile.
+
+        """
+        before = state.before
+        if before is None:
+            raise NotFound("the learning policy was never changed: there is none to go back to")
+        command = RestorePolicy(before.undone)
+        if not before.published:
+            return self._ask(command)
+        return self._ask(Prepared(command, *self._made(before.published)))
+
+    def _made(self, version: int) -> tuple[bytes, Scorer]:
+        """Return a version's bytes, rebuilt if they are not kept, and what answers with them."""
         reader = self._store.reader()
         try:
             _, event = version_event(reader, version)
             model = rebuild(reader, self._learner, version, self._checkpoints)
         finally:
             reader.close()
-        scorer = self._learner.scorer(event.policy, model)
-        return self._ask(Prepared(PublishModel(version), model, scorer))
+        return model, self._learner.scorer(event.policy, model)
 
     def import_model(self, state: State, model: object) -> Answer:
         """Make a model from outside a version and publish it, after trying it where a crash does no harm.

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from loopledger.errors import LogDamaged
-from loopledger.log.events import Event, encode
+from loopledger.log.event import Event
+from loopledger.log.events import encode
 
 GENESIS = bytes(32)
 """The digest before the first event."""

@@ -7,7 +7,7 @@ from loopledger.log.journal import Reader
 from loopledger.log.remains import Gone
 from loopledger.state import State, evolve
 
-_CONFIGURING = ("LoopCreated", "PolicyChanged", "RelearningBegun", "SettingsChanged")
+_CONFIGURING = ("LoopCreated", "PolicyChanged", "PolicyRestored", "RelearningBegun", "SettingsChanged")
 _STRETCH = 512
 
 

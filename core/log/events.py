@@ -10,6 +10,14 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from loopledger.errors import LogDamaged
+from loopledger.log.evaluation_events import (
+    EvaluationDeleted,
+    EvaluationEnded,
+    EvaluationReported,
+    EvaluationRequested,
+)
+from loopledger.log.event import Event
+from loopledger.log.history_events import HistoryImported
 from loopledger.policy import LearningPolicy
 from loopledger.settings import LearningMode, RewardAggregation, Settings
 
@@ -19,15 +27,6 @@ FORMAT = 1
 
 Run = tuple[int, int]
 """The first and the last seq of a stretch of the log."""
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag=True):
-    """What happened, apart from when, where in the log, and to which event id."""
-
-    @property
-    def kind(self) -> str:
-        """The event's name in the log."""
-        return type(self).__name__
 
 
 class LoopCreated(Event, frozen=True):
@@ -160,11 +159,13 @@ class PolicyChanged(Event, frozen=True):
 
     Attributes:
         relearn: Whether the past is learned again under it.
+        evaluation: The id of the evaluation that was the reason, if one was.
 
     """
 
     policy: LearningPolicy
     relearn: bool
+    evaluation: str | None = None
 
 
 class RelearningBegun(Event, frozen=True):
@@ -175,6 +176,7 @@ class RelearningBegun(Event, frozen=True):
         since: Seq from which on decisions are learned.
         without: Seqs of the decisions that are left out, now and in every later relearning, in order.
         query: How they were chosen, in the words of who did; nothing is computed from it.
+        evaluation: The id of the evaluation that was the reason, if one was.
 
     """
 
@@ -182,6 +184,24 @@ class RelearningBegun(Event, frozen=True):
     since: int = 1
     without: tuple[int, ...] = ()
     query: str | None = None
+    evaluation: str | None = None
+
+
+class PolicyRestored(Event, frozen=True):
+    """The learning policy and the models from before it was changed are in force again.
+
+    Learning goes on where it had stopped under that policy.
+
+    Attributes:
+        policy: In force from here on.
+        version: Decisions use this version from here on; 0 for none.
+        undone: Seq of the event that had changed the policy.
+
+    """
+
+    policy: LearningPolicy
+    version: int
+    undone: int
 
 
 class SettingsChanged(Event, frozen=True):
@@ -262,36 +282,6 @@ class Erased(Event, frozen=True):
     lost: tuple[int, ...] = ()
 
 
-class HistoryFile(msgspec.Struct, frozen=True):
-    """A file that history was imported from.
-
-    Attributes:
-        name: Its name, without its folder.
-        sha256: Of its bytes, in hexadecimal digits.
-        lines: How many it has.
-
-    """
-
-    name: str
-    sha256: str
-    lines: int
-
-
-class HistoryImported(Event, frozen=True):
-    """What came before in the log was brought from elsewhere.
-
-    Attributes:
-        files: In their order.
-        decisions: How many were brought.
-        left_out: Lines that were not, refused or repeated.
-
-    """
-
-    files: tuple[HistoryFile, ...]
-    decisions: int
-    left_out: int
-
-
 class ModelReset(Event, frozen=True):
     """There is no model any more, until one is trained from what comes."""
 
@@ -304,6 +294,7 @@ AnyEvent = (
     | Activated
     | PolicyChanged
     | RelearningBegun
+    | PolicyRestored
     | SettingsChanged
     | ModelTrained
     | ModelPublished
@@ -312,6 +303,10 @@ AnyEvent = (
     | ModelKept
     | Erased
     | HistoryImported
+    | EvaluationRequested
+    | EvaluationReported
+    | EvaluationEnded
+    | EvaluationDeleted
 )
 DecisionKind = Literal["Ranked", "SlotsRanked"]
 
@@ -325,6 +320,9 @@ TRAFFIC = (*DECISIONS, *OUTCOMES)
 VERSIONS = ("ModelTrained", "ModelImported")
 CONTROL = (
     "Erased",
+    "EvaluationDeleted",
+    "EvaluationEnded",
+    "EvaluationRequested",
     "HistoryImported",
     "LoopCreated",
     "ModelImported",
@@ -332,10 +330,12 @@ CONTROL = (
     "ModelReset",
     "ModelTrained",
     "PolicyChanged",
+    "PolicyRestored",
     "RelearningBegun",
     "SettingsChanged",
 )
-"""The kinds that change how the loop works, or what can be read of it."""
+"""The kinds that change how the loop works, or what can be read of it. All of them are read to know how
+it stood at some moment, so what is large and not needed for that has a kind of its own."""
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)

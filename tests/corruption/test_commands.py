@@ -17,7 +17,7 @@ from loopledger.adapters.cli import folder as cli_folder
 from loopledger.adapters.cli.main import main
 from loopledger.adapters.sqlite.migrations import Migration, migrate, migrations
 from loopledger.log.chain import head_of, seal
-from loopledger.log.events import Event
+from loopledger.log.event import Event
 
 LOOKING = [
     ("verify",),
