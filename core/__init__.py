@@ -36,6 +36,7 @@ from loopledger.errors import (
     ReplayMismatch,
 )
 from loopledger.health import Diagnosis, Finding
+from loopledger.learning.namespaces import Namespaces, crossed
 from loopledger.policy import LearningPolicy
 from loopledger.reports import Entry, Model, Status
 from loopledger.settings import Limits, Settings
@@ -74,6 +75,7 @@ __all__ = [
     "LoopStopped",
     "LoopledgerError",
     "Model",
+    "Namespaces",
     "NotFound",
     "Overloaded",
     "Problem",
@@ -87,6 +89,7 @@ __all__ = [
     "SlotsDecision",
     "Status",
     "Verification",
+    "crossed",
     "open",
     "open_async",
     "ready_policies",
