@@ -4,8 +4,9 @@ It is kept in files: lines as the learner gets them, and columns beside them. Wh
 does not grow with the log.
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -18,7 +19,7 @@ from loopledger.exchange.cooked import learning_line
 from loopledger.learning.joining import Joined, join
 from loopledger.learning.learner import Taught
 from loopledger.learning.training import Progress, closed_until, without
-from loopledger.log.events import DecisionKind, Ranked, SlotsRanked
+from loopledger.log.events import Decision, DecisionKind, Ranked, SlotsRanked
 from loopledger.log.journal import Reader
 from loopledger.state import State
 
@@ -83,6 +84,9 @@ class Material:
         judged_from: Seq of the first event of the range; decisions before it are only learned.
         decisions: How many are judged.
         left_out: How many of the range are not, by reason.
+        modes: How many of the judged ones were decided in each learning mode.
+        least_probability: The least with which any of their actions might have been taken, if it was drawn.
+        reward_range: The least and the most reward among them.
         slots: The id that a slot had at each place when that place first came; none without slots.
         has_rewards: Whether a reward model was added (`loopledger.evaluation.rewards`).
 
@@ -94,6 +98,9 @@ class Material:
         self.judged_from = judged_from
         self.decisions = 0
         self.left_out: dict[str, int] = {}
+        self.modes = Counter[str]()
+        self.least_probability = 1.0
+        self.reward_range = (math.inf, -math.inf)
         self.slots: tuple[str, ...] = ()
         self.has_rewards = False
         self._offers_before: int | None = None
@@ -155,6 +162,23 @@ class Material:
                 file.seek(start)
                 yield rows, file.read(end - start)
 
+    def count(self, decision: Decision, cases: Sequence[Case]) -> None:
+        """Count a decision as judged."""
+        self.decisions += 1
+        self.modes[decision.learning_mode] += 1
+        rewards = [case.reward for case in cases]
+        self.reward_range = (min(self.reward_range[0], *rewards), max(self.reward_range[1], *rewards))
+        least = min(case.propensity for case in cases)
+        if decision.learning_mode == "Online" and 0.0 < decision.minimum_probability <= least:
+            # Before there was a model, all actions were alike.
+            least = decision.minimum_probability if decision.model_version else least
+        self.least_probability = min(self.least_probability, least)
+
+    def discard(self) -> None:
+        """Delete the files."""
+        for file in self._folder.glob(f"{self.kind}.*"):
+            file.unlink()
+
     def path(self, name: str) -> Path:
         """Return where a part is kept."""
         return self._folder / f"{self.kind}.{name}"
@@ -201,8 +225,9 @@ def gather(
             seen += inside
             why = "left out of learning" if traced.seq in omitted else _unjudged(joined)
             if why is None:
-                writer.add(joined)
-                material.decisions += inside
+                cases = writer.add(joined)
+                if inside:
+                    material.count(joined.decision, cases)
             elif inside:
                 counts[why] += 1
             if progress and seen % _TOGETHER == 0:
@@ -250,8 +275,8 @@ class _Writer:
         for file in self._files.values():
             file.close()
 
-    def add(self, joined: Joined) -> None:
-        """Write one decision."""
+    def add(self, joined: Joined) -> list[Case]:
+        """Write one decision, and return its cases."""
         decision = joined.decision
         context = one_line(joined.context)
         line = learning_line(joined)
@@ -293,6 +318,7 @@ class _Writer:
             self.slots += [slot.slot for slot in decision.slots[len(self.slots) :]]
         if len(self._rows) >= _TOGETHER:
             self._flush()
+        return cases
 
     def _flush(self) -> None:
         np.array(self._rows, _DECISION).tofile(self._files["decisions"])
