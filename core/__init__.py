@@ -35,6 +35,20 @@ from loopledger.errors import (
     Overloaded,
     ReplayMismatch,
 )
+from loopledger.evaluation.register import Applied, EvaluationRecord
+from loopledger.evaluation.report import (
+    Caution,
+    Estimate,
+    Evaluation,
+    FeatureImportance,
+    FeatureScore,
+    Judged,
+    Point,
+    SlotEstimate,
+    Sums,
+    Verdict,
+)
+from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest
 from loopledger.health import Diagnosis, Finding
 from loopledger.learning.namespaces import Namespaces, crossed
 from loopledger.policy import LearningPolicy
@@ -55,16 +69,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Action",
+    "Applied",
     "AsyncLedger",
     "AsyncLoop",
+    "Candidate",
+    "Caution",
     "Clock",
     "Conflict",
     "Decision",
     "Diagnosis",
     "Entry",
+    "Estimate",
+    "Evaluation",
+    "EvaluationRecord",
+    "EvaluationRequest",
+    "FeatureImportance",
+    "FeatureImportanceRequest",
+    "FeatureScore",
     "Finding",
     "Findings",
     "InvalidRequest",
+    "Judged",
     "LearnerFailed",
     "LearningPolicy",
     "Ledger",
@@ -78,6 +103,7 @@ __all__ = [
     "Namespaces",
     "NotFound",
     "Overloaded",
+    "Point",
     "Problem",
     "RankedAction",
     "Receipt",
@@ -86,8 +112,11 @@ __all__ = [
     "SimulatedClock",
     "Slot",
     "SlotDecision",
+    "SlotEstimate",
     "SlotsDecision",
     "Status",
+    "Sums",
+    "Verdict",
     "Verification",
     "crossed",
     "open",

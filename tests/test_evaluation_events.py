@@ -24,9 +24,9 @@ from loopledger.evaluation.evaluator import Evaluator
 from loopledger.evaluation.recording import MOST_UNDER_WAY
 from loopledger.evaluation.register import evaluation as the_evaluation
 from loopledger.evaluation.register import evaluations
-from loopledger.evaluation.report import FeatureImportance, Sums
+from loopledger.evaluation.report import FeatureImportance
 from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest
-from loopledger.evaluation.widening import MOST_POINTS, added, widened
+from loopledger.evaluation.widening import MOST_POINTS, widened
 from loopledger.learning.lineage import lineage
 from loopledger.log.chain import Head, seal
 from loopledger.log.events import CONTROL, decode, encode
@@ -404,12 +404,6 @@ def test_reports_stay_small(minutes, width, most):
     # None is wider than need be.
     narrower = [one for one in (width, 60, 360, 720, 1440) if one < made.minute_width and one % width == 0]
     assert all(len({one.at // (less * 60_000_000) for one in placed}) > most for less in narrower)
-
-
-def test_all_of_the_sums_are_added():
-    one = Sums(*range(1, 12))
-    two = Sums(*range(11, 0, -1))
-    assert list(msgspec.to_builtins(added(one, two))) == [12] * 10 + [11]
 
 
 def test_features_have_no_stretches_of_time():

@@ -22,6 +22,8 @@ _COMMANDS = {
     "diff": "diff",
     "doctor": "doctor",
     "erase": "erase",
+    "evaluate": "evaluate",
+    "evaluations": "evaluations",
     "export": "export",
     "import": "import_",
     "keys": "keys",

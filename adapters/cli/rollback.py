@@ -1,4 +1,4 @@
-"""`loopledger rollback`: go back to an older model."""
+"""`loopledger rollback`: go back to an older model, or to the learning policy before."""
 
 from pathlib import Path
 
@@ -11,19 +11,32 @@ from loopledger.adapters.embedding.ledger import Ledger
 
 @click.command
 @click.argument("loop")
-@click.argument("version", type=click.IntRange(1))
+@click.argument("version", type=click.IntRange(1), required=False)
+@click.option("--policy", is_flag=True, help="Take back the last change of the learning policy.")
 @as_json
 @click.pass_obj
-def command(data: Path, loop: str, version: int, json_: bool) -> None:
-    """Let LOOP decide with VERSION from here on.
+def command(data: Path, loop: str, version: int | None, *, policy: bool, json_: bool) -> None:
+    """Let LOOP decide with VERSION from here on, or go back to its learning policy before.
 
-    It may be an older one, or the newest again. Training goes on, but new versions are not
+    VERSION may be an older one, or the newest again. Training goes on, but new versions are not
     published by themselves until the newest is published again.
+
+    With --policy the learning policy and the models from before it was changed last are in force
+    again, and learning goes on where it had stopped under it. Twice is back again.
     """
+    if policy == (version is not None):
+        raise click.UsageError("give a VERSION, or --policy for the learning policy before")
     names_in(data, (loop,))
     with Ledger(data, clock=NoTimers()) as ledger:
-        receipt = ledger.loop(loop).publish(version)
+        changed = ledger.loop(loop)
+        receipt = changed.restore_policy() if version is None else changed.publish(version)
+        status = changed.status()
+    said = {"loop": loop, "version": status.published, "seq": receipt.seq, "at": receipt.at}
+    answers = f"version {status.published} answers" if status.published else "no model answers"
+    if version is None:
+        said["policy"] = status.policy
+        answers = f"“{status.policy.name}” is in force and {answers}"
     if json_:
-        print_json({"loop": loop, "version": version, "seq": receipt.seq, "at": receipt.at})
+        print_json(said)
     else:
-        click.echo(f"version {version} answers from event {receipt.seq:,} on")
+        click.echo(f"{answers} from event {receipt.seq:,} on")

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from scipy.stats import f
 
 from loopledger.evaluation.declared import Declared
+from loopledger.evaluation.merging import alike
 from loopledger.evaluation.report import Bounds, Sums
-from loopledger.evaluation.summing import alike
 
 CONFIDENCE = 0.95
 _SMALL = 1e-9

@@ -1,6 +1,5 @@
-"""Summing: weighed cases become `Sums`, and sums become one."""
+"""Summing: weighed cases become `Sums`."""
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -8,31 +7,6 @@ import numpy as np
 from loopledger.evaluation.cases import Answers, Cases, Floats, Whole
 from loopledger.evaluation.report import Sums
 from loopledger.evaluation.weighing import Weighed
-
-_ROUNDING = 1e-6
-_EXTREMES: dict[str, Callable[[Any, Any], Any]] = {"largest_weight": max, "least_propensity": min}
-
-
-def merged(parts: Iterable[Sums]) -> Sums:
-    """Return the sums of all parts together."""
-    total = Sums()
-    for part in parts:
-        total = Sums(
-            **{
-                field: _EXTREMES.get(field, _plus)(getattr(total, field), getattr(part, field))
-                for field in Sums.__struct_fields__
-            }
-        )
-    return total
-
-
-def alike(sums: Sums) -> bool:
-    """Return whether the policy decides every case as was decided: all weights are 1, but for rounding."""
-    return sums.largest_weight <= 1 + _ROUNDING and abs(sums.weight - sums.cases) <= _ROUNDING * sums.cases
-
-
-def _plus(one: Any, other: Any) -> Any:
-    return one + other
 
 
 def summed(cases: Cases, answers: Answers, weighed: Weighed, group: Whole, groups: int) -> list[Sums]:

@@ -9,9 +9,10 @@ from loopledger.evaluation.cases import Answers, Cases
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.estimators import cressie_read, effective_sample_size, ips, robust, snips
 from loopledger.evaluation.intervals import interval
+from loopledger.evaluation.merging import merged
 from loopledger.evaluation.report import Bounds, Estimate, Point, SlotEstimate, Sums, Verdict
 from loopledger.evaluation.sequence import ConfidenceSequence
-from loopledger.evaluation.summing import merged, summed
+from loopledger.evaluation.summing import summed
 from loopledger.evaluation.verdict import judge
 from loopledger.evaluation.weighing import Weighed, joined, pick, pick_answers, weigh
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.estimators import cressie_read, effective_sample_size
 from loopledger.evaluation.intervals import deviation, difference_interval
+from loopledger.evaluation.merging import alike
 from loopledger.evaluation.report import Bounds, Judgement, Sums, Verdict
-from loopledger.evaluation.summing import alike
 
 FEWEST_CASES = 100
 """With fewer, nothing is called better or worse."""

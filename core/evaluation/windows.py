@@ -7,15 +7,13 @@ from loopledger.errors import InvalidRequest
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.estimators import cressie_read
 from loopledger.evaluation.intervals import interval
+from loopledger.evaluation.merging import merged, together
 from loopledger.evaluation.report import Bounds, Point, Sums
-from loopledger.evaluation.summing import merged
 
 WIDTHS = (5, 60, 360, 720, 1440)
 """The widths that Personalizer knows, in minutes."""
 
 Kind = Literal["expanding", "rolling"]
-
-_MINUTE = 60_000_000
 
 
 class Window(NamedTuple):
@@ -56,15 +54,6 @@ def windows(
         raise InvalidRequest("kind", "must be expanding or rolling.")
     stretches = together(points, minutes)
     return tuple(_windows(stretches if kind == "rolling" else _expanding(stretches), declared))
-
-
-def together(points: Sequence[Point], minutes: int) -> tuple[Point, ...]:
-    """Return the points of wider stretches, which begin at full multiples since 1970."""
-    width = minutes * _MINUTE
-    stretches: dict[int, list[Sums]] = {}
-    for point in points:
-        stretches.setdefault(point.at - point.at % width, []).append(point.sums)
-    return tuple(Point(at, merged(parts)) for at, parts in stretches.items())
 
 
 def _expanding(points: Sequence[Point]) -> Iterator[Point]:
