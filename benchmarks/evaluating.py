@@ -1,4 +1,4 @@
-"""Evaluating a candidate: against VowpalWabbit's native driver, which predicts and learns the same examples."""
+"""Evaluating a candidate, against the native driver that predicts and learns the same examples."""
 
 import subprocess
 import sys

@@ -77,11 +77,17 @@ class Evaluator:
     def _carry_out(
         self, evaluation: str, compute: Callable[[Progress], Report], progress: Progress | None
     ) -> Report:
+        turn = Lock()
+        most = 0
+
         def tell(done: int, total: int) -> None:
+            nonlocal most
             if evaluation not in self._state().evaluations:
                 raise Conflict("the evaluation was deleted while it was computed")
-            if progress:
-                progress(done, total)
+            with turn:  # policies are judged side by side, and what they tell need not come in order
+                if progress and done > most:
+                    most = done
+                    progress(done, total)
 
         try:
             report = widened(compute(tell))
