@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from loopledger.adapters.embedding.building import Policy, as_policy
 from loopledger.adapters.embedding.exporting import Bound, between
@@ -15,7 +15,7 @@ from loopledger.adapters.place import Place
 from loopledger.deciding.request import whole_number
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopledgerError, NotFound
 from loopledger.evaluation.asking import RESERVED, check_request
-from loopledger.evaluation.report import Evaluation, Judged
+from loopledger.evaluation.report import Evaluation
 from loopledger.evaluation.request import Candidate, EvaluationRequest
 from loopledger.learning.checkpoints import Checkpoints, recover
 from loopledger.learning.learner import Learner
@@ -23,6 +23,8 @@ from loopledger.learning.training import Progress
 from loopledger.log.events import DECISIONS
 from loopledger.log.journal import Reader
 from loopledger.policy import LearningPolicy
+
+_T = TypeVar("_T")
 
 Policies = Iterable[Policy] | Mapping[str, Policy]
 """Learning policies as callers give them."""
@@ -116,12 +118,12 @@ def evaluated(
             request,
             scratch=Path(scratch),
             models=place.checkpoints,
-            run=_side_by_side,
+            run=side_by_side,
             progress=progress,
         )
 
 
-def _side_by_side(works: Sequence[Callable[[], Judged]]) -> list[Judged]:
+def side_by_side(works: Sequence[Callable[[], _T]]) -> list[_T]:
     """Do some work in threads, which wait for worker processes most of the time."""
     with ThreadPoolExecutor(min(len(works), os.cpu_count() or 1), "loopledger-judge") as pool:
         begun = [pool.submit(work) for work in works]

@@ -18,9 +18,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from loopledger.errors import LoopledgerError
+from loopledger.evaluation.outcome import Outcome
 from loopledger.evaluation.search import Proposal
 from loopledger.evaluation.space import Choice, Place, Space
-from loopledger.evaluation.trial import Outcome
 from loopledger.policy import LearningPolicy
 
 _AT_RANDOM = 20
@@ -135,10 +135,31 @@ class OptunaProposer:
         return place
 
 
+class _NoLock:
+    """A journal belongs to one search alone: Optuna's own lock would outlive a process that is killed."""
+
+    def acquire(self) -> bool:
+        """Go on."""
+        return True
+
+    def release(self) -> None:
+        """Go on."""
+
+
 def _storage(journal: Path | None) -> BaseStorage:
     if journal is None:
         return InMemoryStorage()
-    return JournalStorage(JournalFileBackend(str(journal)))
+    if journal.exists():
+        _mend(journal)
+    lock: Any = _NoLock()
+    return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+
+
+def _mend(journal: Path) -> None:
+    """Cut off a last line that was not written whole, because its process was killed or the disk full."""
+    with journal.open("rb+") as file:
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
 
 
 def _mixed(seed: int, number: int) -> int:

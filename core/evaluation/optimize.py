@@ -17,12 +17,13 @@ from loopledger.evaluation.asking import Asked, check_request
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.evaluate import Run, evaluate
 from loopledger.evaluation.material import Material, gather
-from loopledger.evaluation.report import Caution, Evaluation, Judged, Searched, Tried
+from loopledger.evaluation.outcome import Outcome, SearchProgress, best, standing, tried
+from loopledger.evaluation.report import Caution, Evaluation, Judged, Searched
 from loopledger.evaluation.request import Candidate, EvaluationRequest, Search
 from loopledger.evaluation.schedule import schedule
-from loopledger.evaluation.search import Proposer, RunTrials, Standing, best, search, standing, thinned
+from loopledger.evaluation.search import Proposer, RunTrials, search, thinned
 from loopledger.evaluation.space import Space, space
-from loopledger.evaluation.trial import Bench, Outcome
+from loopledger.evaluation.trial import Bench
 from loopledger.learning.checkpoints import Models
 from loopledger.learning.learner import Learner
 from loopledger.learning.namespaces import namespaces
@@ -64,7 +65,7 @@ class Means(NamedTuple):
     enough: Callable[[], bool]
     run_trials: RunTrials
     run: Run
-    tell: Callable[[Standing], None]
+    tell: SearchProgress
 
 
 def optimize(
@@ -216,14 +217,8 @@ def _summary(
         failed=stands.failed,
         seed=wanted.seed,
         winner=WINNER if _better(outcomes) else None,
-        own=_tried(own) if own is not None and own.ended != "failed" else None,
-        best=tuple([_tried(outcome) for outcome in judged[:_SHOWN]]),
-    )
-
-
-def _tried(outcome: Outcome) -> Tried:
-    return Tried(
-        arguments=outcome.arguments, average_reward=outcome.average_reward, interval=outcome.interval
+        own=tried(own) if own is not None and own.ended != "failed" else None,
+        best=tuple([tried(outcome) for outcome in judged[:_SHOWN]]),
     )
 
 
@@ -235,8 +230,8 @@ def _marked(judged: Judged, searched: Searched) -> Judged:
     low, high = seemed.interval
     said = Caution(
         "optimistic-search",
-        f"It was the best of {searched.trials:,} policies on the {searched.decisions:,} decisions before, where"
-        f" it seemed to earn {seemed.average_reward:.4g} ({low:.4g} to {high:.4g}). The best of many looks"
+        f"It was the best of {searched.trials:,} policies on the {searched.decisions:,} decisions before,"
+        f" where it seemed to earn {seemed.average_reward:.4g} ({low:.4g} to {high:.4g}). The best of many looks"
         " better than it is: what it earns here, where nothing was chosen by, is what counts.",
     )
     return replace(judged, source="OfflineExperimentation", cautions=(*judged.cautions, said))
@@ -252,6 +247,6 @@ def _cautions(searched: Searched) -> Iterator[Caution]:
     if searched.trials < _FEW_TRIALS:
         yield Caution(
             "short-search",
-            f"Only {searched.trials:,} policies were tried: a longer search may find better ones. With the same"
-            " range and seed it goes on where it stopped.",
+            f"Only {searched.trials:,} policies were tried: a longer search may find better ones. With the"
+            " same range and seed it goes on where it stopped.",
         )

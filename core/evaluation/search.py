@@ -9,8 +9,9 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from loopledger.evaluation.material import Material
+from loopledger.evaluation.outcome import Outcome, SearchProgress, standing
 from loopledger.evaluation.schedule import Schedule, Training
-from loopledger.evaluation.trial import Bench, Outcome, try_policy
+from loopledger.evaluation.trial import Bench, try_policy
 from loopledger.policy import LearningPolicy
 
 Attempts = Sequence[Callable[[], Outcome | None]]
@@ -56,30 +57,13 @@ class Proposer(Protocol):
         ...
 
 
-class Standing(NamedTuple):
-    """How a search stands.
-
-    Attributes:
-        trials: How many policies were tried, those of earlier runs included.
-        stopped: How many of them were given up before the end.
-        failed: How many failed.
-        best: The best so far, if one was judged to the end.
-
-    """
-
-    trials: int
-    stopped: int
-    failed: int
-    best: Outcome | None
-
-
 def search(
     bench: Bench,
     proposer: Proposer,
     *,
     trials: int,
     run: RunTrials,
-    tell: Callable[[Standing], None],
+    tell: SearchProgress,
 ) -> list[Outcome]:
     """Return what came of trying policies, in the order of the trials.
 
@@ -103,18 +87,6 @@ def search(
         outcomes = sorted([*outcomes, *done], key=lambda outcome: outcome.number)
         tell(standing(outcomes))
     return outcomes
-
-
-def standing(outcomes: Sequence[Outcome]) -> Standing:
-    """Return how a search stands."""
-    ended = [outcome.ended for outcome in outcomes]
-    return Standing(len(outcomes), ended.count("stopped"), ended.count("failed"), best(outcomes))
-
-
-def best(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """Return the policy with the best score, the earliest of them."""
-    judged = [outcome for outcome in outcomes if outcome.ended == "judged"]
-    return max(judged, key=lambda outcome: (outcome.score, -outcome.number), default=None)
 
 
 def thinned(plan: Schedule, material: Material, batches: int = _BATCHES) -> Schedule:

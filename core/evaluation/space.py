@@ -130,9 +130,7 @@ class Space(NamedTuple):
                 return ()
 
 
-def space(
-    found: Namespaces, *, multi_slot: bool, exploration: float | None, reward_range: Bounds
-) -> Space:
+def space(found: Namespaces, *, multi_slot: bool, exploration: float | None, reward_range: Bounds) -> Space:
     """Return the space of learning policies for a loop.
 
     Args:
@@ -180,12 +178,14 @@ def space(
     return made._replace(starts=tuple(_starts(made)))
 
 
-def _starts(made: Space) -> list[Place]:
+def _starts(made: Space) -> list[dict[str, str | float]]:
     """Return places that did well on several sets of data, the ready policies' kinds among them."""
     crossed = "shared with actions" if made.pairs else "every two"
     names = {parameter.name: parameter for parameter in made.parameters}
 
-    def place(exploration: str, rate: float, crossing: str = crossed, **more: str | float) -> Place:
+    def place(
+        exploration: str, rate: float, crossing: str = crossed, **more: str | float
+    ) -> dict[str, str | float]:
         values: dict[str, str | float] = {
             "exploration": exploration,
             "cb_type": "mtr",
@@ -208,7 +208,7 @@ def _starts(made: Space) -> list[Place]:
         place("synthcover", 0.5, synthcoverpsi=0.1),
         place("squarecb", 0.5, gamma_scale=100.0),
         place("regcb", 0.5, mellowness=0.001),
-        place("softmax", 0.5, **{"lambda": 10.0}),
+        place("softmax", 0.5) | {"lambda": 10.0},
         place("bag", 0.5, bag="5"),
         place("cover", 0.5, cover="5", psi=0.01),
         place("epsilon", 2.0, epsilon=0.05),

@@ -14,9 +14,10 @@ from loopledger.evaluation.estimators import cressie_read, effective_sample_size
 from loopledger.evaluation.intervals import interval
 from loopledger.evaluation.judging import judge
 from loopledger.evaluation.material import Material
-from loopledger.evaluation.report import Bounds, Sums
-from loopledger.evaluation.schedule import Schedule
 from loopledger.evaluation.merging import merged
+from loopledger.evaluation.outcome import Outcome
+from loopledger.evaluation.report import Sums
+from loopledger.evaluation.schedule import Schedule
 from loopledger.evaluation.summing import summed
 from loopledger.evaluation.weighing import weigh
 from loopledger.learning.learner import Learner
@@ -30,31 +31,6 @@ FEWEST_FINISHED = 5
 
 FEWEST_EFFECTIVE = 10
 """With a smaller effective sample size there is no telling what a policy earns."""
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of trying a learning policy.
-
-    Attributes:
-        number: Of the trial, from 0.
-        arguments: The policy's, without exploration that a setting writes in.
-        ended: judged to the end; stopped before, because others did better; or failed.
-        score: What it is chosen by (`cautious`), of as much as was judged.
-        rungs: The score at each of `RUNGS` that was reached.
-        average_reward: The interval-optimal estimate, of as much as was judged.
-        interval: Its 95 % interval.
-        reason: Why it failed.
-
-    """
-
-    number: int
-    arguments: str
-    ended: Literal["judged", "stopped", "failed"]
-    score: float = 0.0
-    rungs: tuple[float, ...] = ()
-    average_reward: float = 0.0
-    interval: Bounds = (0.0, 0.0)
-    reason: str | None = None
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,9 +111,7 @@ def cautious(sums: Sums, declared: Declared) -> float:
     if effective_sample_size(sums) < FEWEST_EFFECTIVE:
         return least
     value = sums.weighted_reward / sums.weight
-    scatter = (
-        sums.weighted_reward_squares - 2 * value * sums.weight_reward + value**2 * sums.weight_squares
-    )
+    scatter = sums.weighted_reward_squares - 2 * value * sums.weight_reward + value**2 * sums.weight_squares
     return max(least, value - sqrt(max(scatter, 0.0)) / sums.weight)
 
 

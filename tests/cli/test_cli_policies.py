@@ -29,7 +29,9 @@ def test_a_loops_own_are_found(run, tmp_path):
     with loopledger.open(tmp_path / "data") as ledger:
         loop = ledger.create("page")
         loop.rank({"user": {"age": "old"}}, {"a": {"article": {"topic": "x"}}, "b": {}})
-        found = json.loads(run("--data", tmp_path / "data", "policies", "recommended", "--for", "page").stdout)
+        found = json.loads(
+            run("--data", tmp_path / "data", "policies", "recommended", "--for", "page").stdout
+        )
         assert found["arguments"].endswith(" -q ui -q ua")
         loop.change_policy(loopledger.LearningPolicy(**found))
     assert "nowhere" in run("--data", tmp_path / "data", "policies", "--for", "nowhere", code=3).output
