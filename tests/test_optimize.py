@@ -38,7 +38,7 @@ def lived(folder, likes, count=900):
             decision = loop.rank({"hour": hour}, ACTIONS, event_id=event_id)
             loop.reward(event_id, float(likes(event_id, hour, decision.action)))
             clock.advance(2)
-            if place % 100 == 99:  # noqa: PLR2004
+            if place % 100 == 99:
                 loop.train()
     return Path(folder, "news")
 
@@ -51,7 +51,7 @@ def by_the_hour(event_id, hour, action):
 
 def by_chance(event_id, _hour, _action):
     """Nothing matters."""
-    return number(f"{event_id} chance", 10) < 3  # noqa: PLR2004
+    return number(f"{event_id} chance", 10) < 3
 
 
 @pytest.fixture(scope="module")
@@ -103,18 +103,18 @@ def test_a_better_policy_is_found_and_judged_on_what_was_held_out(searching, str
     found = policies[WINNER]
     assert found.source == "OfflineExperimentation"
     assert found.verdict.judgement == "better"
-    assert found.overall.average_reward > 1.5 * policies["Online"].overall.average_reward  # noqa: PLR2004
+    assert found.overall.average_reward > 1.5 * policies["Online"].overall.average_reward
     assert [caution.about for caution in found.cautions] == ["optimistic-search"]
     searched = report.searched
     assert searched.last < report.first
-    assert searched.decisions + report.decisions == 900  # noqa: PLR2004
+    assert searched.decisions + report.decisions == 900
     assert searched.best[0].arguments == found.arguments
     assert searched.best[0].average_reward > searched.own.average_reward
     assert loopledger.LearningPolicy(WINNER, found.arguments) == policies_checked(found.arguments)
 
 
 def policies_checked(arguments):
-    from loopledger.policy import policy_from  # noqa: PLC0415
+    from loopledger.policy import policy_from
 
     return policy_from({"name": WINNER, "arguments": arguments})
 
@@ -133,11 +133,11 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(searching, strong, 
     count = threading.Semaphore(21)  # so many chunks are judged, then time is over, in the middle of a trial
     parts.stop_after = lambda: not count.acquire(blocking=False)
     parts.optimize(trials=14, journal=tmp_path / "parts.journal")
-    assert 0 < len(parts.outcomes) < 14  # noqa: PLR2004
+    assert 0 < len(parts.outcomes) < 14
     parts.stop_after = None
     parts.optimize(trials=14, journal=tmp_path / "parts.journal")
     assert parts.outcomes == whole.outcomes
-    assert len({outcome.arguments for outcome in whole.outcomes}) > 10  # noqa: PLR2004
+    assert len({outcome.arguments for outcome in whole.outcomes}) > 10
 
 
 def test_a_torn_journal_goes_on(searching, strong, tmp_path):
@@ -149,7 +149,7 @@ def test_a_torn_journal_goes_on(searching, strong, tmp_path):
     again = searching(strong)
     again.optimize(trials=8, journal=journal)
     assert again.outcomes[:4] == first.outcomes
-    assert len(again.outcomes) == 8  # noqa: PLR2004
+    assert len(again.outcomes) == 8
 
 
 def test_what_is_no_journal_is_named(searching, strong, tmp_path):

@@ -194,8 +194,10 @@ class Loop(OptimizingLoop):
         """
         before = self.settings.model_update_frequency
         settings = cast("Settings", self._ask(ChangeSettings(changes)))
+        session = self._session()
         if settings.model_update_frequency != before:
-            self._session().schedule()
+            session.schedule()
+        session.automatic.schedule()
         return settings
 
     def erasable(

@@ -231,8 +231,8 @@ def _marked(judged: Judged, searched: Searched) -> Judged:
     said = Caution(
         "optimistic-search",
         f"It was the best of {searched.trials:,} policies on the {searched.decisions:,} decisions before,"
-        f" where it seemed to earn {seemed.average_reward:.4g} ({low:.4g} to {high:.4g}). The best of many looks"
-        " better than it is: what it earns here, where nothing was chosen by, is what counts.",
+        f" where it seemed to earn {seemed.average_reward:.4g} ({low:.4g} to {high:.4g}). The best of many"
+        " looks better than it is: what it earns here, where nothing was chosen by, is what counts.",
     )
     return replace(judged, source="OfflineExperimentation", cautions=(*judged.cautions, said))
 
