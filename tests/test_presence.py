@@ -130,4 +130,4 @@ def test_long_values_are_held_as_their_digests(size):
     presence.add(2, context({"x": "a" * (size - 1) + "b"}, {}))
     seen = presence._seen["FromUrl", "x"]
     assert seen.counted == 2
-    assert all(len(value) <= 64 for value in seen.values)
+    assert all(len(value) <= 64 for value in seen.values or [])

@@ -165,8 +165,8 @@ def _cautions(
     else:
         yield Caution(
             "approximate",
-            f"Scores are read off the published model, on {len(sample.questions):,} questions: they say "
-            "what it goes by, not what it earns by it. Features that say the same share their score.",
+            f"Scores are read off the published model, on {len(sample.questions):,} of its questions: they "
+            "say what it goes by, not what it earns by it. Features that say the same share their score.",
         )
     if presence.decisions < _FEW:
         yield Caution(

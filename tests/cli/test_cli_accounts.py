@@ -30,12 +30,12 @@ def apprentices(tmp_path_factory):
 def test_apprentice_answers_first_and_shows_why(run, apprentices):
     shown = run("--data", apprentices, "apprentice", "news").stdout
     lines = shown.splitlines()
-    assert lines[0].startswith("Not yet.")
+    assert lines[0].startswith("Yes.")
     for part in ("achievement ratio", "match rate", "expected at most", "by batches of 1,000 cases"):
         assert part in shown
     assert len([line for line in lines if line.startswith("2026-01-0")]) == 3
-    recent = run("--data", apprentices, "apprentice", "news", "--recent", "400").stdout
-    assert recent.startswith("Yes.")
+    first = run("--data", apprentices, "apprentice", "news", "--until", "2026-01-01T12:00").stdout
+    assert first.startswith("Not yet.")
 
 
 def test_apprentice_as_json_has_personalizers_numbers(run, apprentices):
@@ -44,7 +44,7 @@ def test_apprentice_as_json_has_personalizers_numbers(run, apprentices):
     assert found["whole"]["sum_of_rewards"] == 402
     assert [batch["number_of_events"] for batch in found["batches"]] == [1_000, 200]
     assert [day["number_of_events"] for day in found["days"]] == [400] * 3
-    assert found["readiness"]["judgement"] == "not yet"
+    assert found["readiness"]["judgement"] == "ready"
     middle = json.loads(
         run("--data", apprentices, "apprentice", "news", "--json", "--since", "2026-01-02").stdout
     )
