@@ -24,9 +24,12 @@ _WAIT = 60.0
 
 
 def lived(folder: Path, problem: Problem, policy: loopledger.LearningPolicy, rounds: int) -> float:
-    """Let a loop decide, a second apart, learning every hundred decisions; return what it earned on average."""
+    """Let a loop decide, a second apart, learning every hundred decisions; return its average reward."""
     settings = loopledger.Settings(
-        model_update_frequency=0, reward_wait_time=_WAIT, reward_range=(0.0, 1.0), limits=_limits()
+        model_update_frequency=0,
+        reward_wait_time=_WAIT,
+        reward_range=(0.0, 1.0),
+        limits=loopledger.Limits(actions=100),
     )
     clock = loopledger.SimulatedClock()
     total, count = 0.0, 0
@@ -35,7 +38,9 @@ def lived(folder: Path, problem: Problem, policy: loopledger.LearningPolicy, rou
         for context, rewards in islice(problem.questions(problem.rounds, 1), rounds):
             whole = msgspec.json.decode(context)
             ids = [action["i"]["id"] for action in whole["_multi"]]
-            decision = loop.rank(whole["FromUrl"][0], dict.fromkeys(ids, {}), event_id=f"event-{count:06d}")
+            decision = loop.rank(
+                whole["FromUrl"][0], {name: {} for name in ids}, event_id=f"event-{count:06d}"
+            )
             reward = rewards[ids.index(decision.action)]
             loop.reward(decision.event_id, reward)
             total, count = total + reward, count + 1
@@ -47,14 +52,14 @@ def lived(folder: Path, problem: Problem, policy: loopledger.LearningPolicy, rou
     return total / count
 
 
-def _limits() -> loopledger.Limits:
-    return loopledger.Limits(actions=100)
-
-
 @click.command(help=__doc__)
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=_DATA, help="Where the sets are.")
+@click.option(
+    "--data", type=click.Path(path_type=Path, exists=True), default=_DATA, help="Where the sets are."
+)
 @click.option("--set", "sets", multiple=True, default=("digits", "optdigits", "pendigits", "ohscal"))
-@click.option("--rounds", default=5_000, show_default=True, help="Decisions in a log, if the set has as many.")
+@click.option(
+    "--rounds", default=5_000, show_default=True, help="Decisions in a log, if the set has as many."
+)
 @click.option("--budget", default=300.0, show_default=True, help="Seconds for each search.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(".json"))
 def main(data: Path, sets: tuple[str, ...], rounds: int, budget: float, out: Path) -> None:
@@ -64,7 +69,9 @@ def main(data: Path, sets: tuple[str, ...], rounds: int, budget: float, out: Pat
         with TemporaryDirectory() as temporary:
             found.append(_one(name, there[name], rounds, budget, Path(temporary)))
         click.echo(msgspec.json.format(msgspec.json.encode(found[-1])))
-    out.write_bytes(msgspec.json.format(msgspec.json.encode({"conditions": conditions(), "found": found})) + b"\n")
+    out.write_bytes(
+        msgspec.json.format(msgspec.json.encode({"conditions": conditions(), "found": found})) + b"\n"
+    )
 
 
 def _one(name: str, problem: Problem, rounds: int, budget: float, folder: Path) -> dict[str, object]:

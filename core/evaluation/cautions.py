@@ -8,8 +8,8 @@ from scipy.stats import chi2
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.estimators import effective_sample_size
 from loopledger.evaluation.intervals import deviation
-from loopledger.evaluation.report import Caution, Point, Sums
 from loopledger.evaluation.merging import alike, merged
+from loopledger.evaluation.report import Caution, Point, Sums
 from loopledger.evaluation.verdict import FEWEST_CASES, FEWEST_EFFECTIVE
 
 FEWEST_UNUSUAL = 50
