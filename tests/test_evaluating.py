@@ -154,7 +154,8 @@ def test_the_loop_goes_on_meanwhile(loop):
         ({"until": "2020-01-01"}, "since"),
         ({"since": "yesterday"}, "time"),
         ({"since": 1.5}, "since"),
-        ({"evaluation_id": ""}, "event_id"),
+        ({"evaluation_id": ""}, "evaluation_id"),
+        ({"evaluation_id": 7}, "evaluation_id"),
         ({"name": ""}, "name"),
     ],
 )

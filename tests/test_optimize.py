@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import loopledger
-from loopledger.adapters.embedding.evaluating import side_by_side
 from loopledger.adapters.optimization.proposer import OptunaProposer
+from loopledger.adapters.side_by_side import side_by_side
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.deciding.draw import uniform_hash
 from loopledger.errors import InvalidRequest, LearnerFailed

@@ -3,9 +3,10 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from loopledger.adapters.embedding.evaluating import check_evaluation, side_by_side
+from loopledger.adapters.embedding.evaluating import check_evaluation
 from loopledger.adapters.embedding.exporting import Bound, between
 from loopledger.adapters.embedding.looking import Looking
+from loopledger.adapters.side_by_side import side_by_side
 from loopledger.deciding.request import whole_number
 from loopledger.errors import InvalidRequest, NotFound
 from loopledger.evaluation.apprentice import BATCH, Apprentice, apprentice

@@ -1,17 +1,16 @@
 """Evaluating: from what somebody asks for to a report."""
 
-import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from loopledger.adapters.embedding.building import Policy, as_policy
 from loopledger.adapters.embedding.exporting import Bound, between
 from loopledger.adapters.place import Place
+from loopledger.adapters.side_by_side import side_by_side
 from loopledger.deciding.request import whole_number
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopledgerError, NotFound
 from loopledger.evaluation.asking import RESERVED, check_request
@@ -23,8 +22,6 @@ from loopledger.learning.training import Progress
 from loopledger.log.events import DECISIONS
 from loopledger.log.journal import Reader
 from loopledger.policy import LearningPolicy
-
-_T = TypeVar("_T")
 
 Policies = Iterable[Policy] | Mapping[str, Policy]
 """Learning policies as callers give them."""
@@ -121,18 +118,6 @@ def evaluated(
             run=side_by_side,
             progress=progress,
         )
-
-
-def side_by_side(works: Sequence[Callable[[], _T]]) -> list[_T]:
-    """Do some work in threads, which wait for worker processes most of the time."""
-    with ThreadPoolExecutor(min(len(works), os.cpu_count() or 1), "loopledger-judge") as pool:
-        begun = [pool.submit(work) for work in works]
-        try:
-            return [one.result() for one in begun]
-        except BaseException:
-            for one in begun:
-                one.cancel()
-            raise
 
 
 def name_of(request: EvaluationRequest) -> str:

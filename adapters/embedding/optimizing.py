@@ -20,11 +20,11 @@ from loopledger.adapters.embedding.evaluating import (
     Policies,
     check_evaluation,
     evaluation_request,
-    side_by_side,
 )
 from loopledger.adapters.embedding.exporting import Bound
 from loopledger.adapters.place import Place
 from loopledger.adapters.ready import ready_policies
+from loopledger.adapters.side_by_side import side_by_side
 from loopledger.deciding.request import whole_number
 from loopledger.errors import Conflict, InvalidRequest, LoopledgerError
 from loopledger.evaluation.outcome import SearchProgress, SearchStanding
@@ -141,6 +141,7 @@ def optimized(
     begun = time.monotonic()
     budget = request.search.budget if request.search else None
     until = None if budget is None else begun + budget * _SEARCHED
+    over = threading.Event()  # threads that are still at it when this is interrupted end soon
 
     def told(standing: SearchStanding) -> None:
         if progress:
@@ -148,28 +149,31 @@ def optimized(
         if tell:
             tell(standing)
 
-    with (
-        tempfile.TemporaryDirectory(prefix="loopledger-") as scratch,
-        closing(place.store.reader()) as reader,
-        _Journals(place.folder if remember else None) as journals,
-    ):
-        means = Means(
-            proposer=partial(_proposer, request, journals),
-            ready=list(ready_policies().values()),
-            enough=lambda: until is not None and time.monotonic() >= until,
-            run_trials=side_by_side,
-            run=side_by_side,
-            tell=told,
-        )
-        return optimize(
-            reader,
-            learner,
-            request,
-            means,
-            scratch=Path(scratch),
-            models=place.checkpoints,
-            progress=progress,
-        )
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="loopledger-") as scratch,
+            closing(place.store.reader()) as reader,
+            _Journals(place.folder if remember else None) as journals,
+        ):
+            means = Means(
+                proposer=partial(_proposer, request, journals),
+                ready=list(ready_policies().values()),
+                enough=lambda: over.is_set() or (until is not None and time.monotonic() >= until),
+                run_trials=side_by_side,
+                run=side_by_side,
+                tell=told,
+            )
+            return optimize(
+                reader,
+                learner,
+                request,
+                means,
+                scratch=Path(scratch),
+                models=place.checkpoints,
+                progress=progress,
+            )
+    finally:
+        over.set()
 
 
 def _proposer(

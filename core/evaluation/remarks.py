@@ -23,7 +23,9 @@ def remarks(reader: Reader, asked: Asked, plan: Schedule) -> list[Caution]:
     changes = sum(
         1
         for _ in reader.records(
-            asked.request.first, asked.request.last, kinds=("PolicyChanged", "RelearningBegun")
+            asked.request.first,
+            asked.request.last,
+            kinds=("PolicyChanged", "PolicyRestored", "RelearningBegun"),
         )
     )
     if changes:
