@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from judged import Live
 
 import loopledger
 from loopledger.adapters.optimization.proposer import OptunaProposer
@@ -243,3 +244,17 @@ async def test_the_async_face_searches_too_and_the_log_says_so(strong, tmp_path)
         assert (await loop.policy()).name == WINNER
     assert standings[-1].trials == 8
     assert standings[-1].best.arguments == report.searched.best[0].arguments
+
+
+def test_several_slots_can_be_searched_too(searching, tmp_path):
+    live = Live(tmp_path / "slots", "--ccb_explore_adf --epsilon 0.4 --power_t 0 -l 0.001")
+    for _ in range(6):
+        live.batch(80)
+    live.clock.advance(100)
+    live.loop.train()
+    live.close()
+    found = searching(tmp_path / "slots" / "news")
+    report = found.optimize(trials=12, ready=list(loopledger.ready_policies().values()))
+    assert all("--ccb_explore_adf" in outcome.arguments for outcome in found.outcomes)
+    assert report.searched.failed == 0
+    assert {judged.name for judged in report.policies} >= {"Online", OWN}

@@ -50,6 +50,8 @@ _LEAST_HELD_OUT, _MOST_HELD_OUT = 0.05, 0.9
 _FOLDER = "searches"
 _MOST_KEPT = 24
 _MOST_SEED = 2**31 - 1
+_WIDTH = 8
+"""Trials of a wave, where there are not more cores: the same everywhere, so that searches are."""
 
 _under_way: set[Path] = set()
 _guard = threading.Lock()
@@ -195,7 +197,9 @@ def _proposer(
         ]
     )
     journal = journals.take(hashlib.sha256(described).hexdigest()[:16])
-    return OptunaProposer(space, given, seed=wanted.seed, width=2 * (os.cpu_count() or 1), journal=journal)
+    return OptunaProposer(
+        space, given, seed=wanted.seed, width=max(_WIDTH, os.cpu_count() or 1), journal=journal
+    )
 
 
 class _Journals:
