@@ -63,6 +63,7 @@ class Space(NamedTuple):
         parameters: In an order in which what one depends on comes before it.
         starts: Places that did well elsewhere, which are tried first.
         multi_slot: Whether the policies decide several slots.
+        actions: The first letters of the namespaces of actions.
         pairs: The interactions of a shared namespace with one of actions, by first letters.
         costs: The least and the most cost, for exploration that must know: rewards, the sign turned.
 
@@ -71,6 +72,7 @@ class Space(NamedTuple):
     parameters: tuple[Parameter, ...]
     starts: tuple[Place, ...]
     multi_slot: bool
+    actions: tuple[str, ...]
     pairs: tuple[str, ...]
     costs: Bounds
 
@@ -124,6 +126,8 @@ class Space(NamedTuple):
                 return ("::",)
             case "shared with actions":
                 return self.pairs
+            case "all with actions":
+                return tuple(f":{letter}" for letter in self.actions)
             case "some":
                 return tuple(pair for pair in self.pairs if place[f"pair {pair}"] == "yes")
             case _:
@@ -165,7 +169,7 @@ def space(found: Namespaces, *, multi_slot: bool, exploration: float | None, rew
         Number("l1", 1e-9, 1e-3, ("regularization", ("l1",))),
         Number("l2", 1e-9, 1e-3, ("regularization", ("l2",))),
     ]
-    crossings = ["shared with actions"] if pairs else []
+    crossings = ["shared with actions", "all with actions"] if pairs else []
     if 1 < len(pairs) <= _MOST_PAIRS:
         crossings.append("some")
     parameters.append(Choice("interactions", (*crossings, "every two", "none")))
@@ -174,7 +178,8 @@ def space(found: Namespaces, *, multi_slot: bool, exploration: float | None, rew
     if len(letters) > 2:  # noqa: PLR2004 - with two, either all of the moment or all of the actions
         parameters.append(Choice("ignored", ("nothing", *letters)))
     least, most = reward_range
-    made = Space(tuple(parameters), (), multi_slot, pairs, (-most + 0.0, -least + 0.0))
+    actions = tuple(dict.fromkeys(pair[1] for pair in pairs))
+    made = Space(tuple(parameters), (), multi_slot, actions, pairs, (-most + 0.0, -least + 0.0))
     return made._replace(starts=tuple(_starts(made)))
 
 
@@ -204,7 +209,7 @@ def _starts(made: Space) -> list[dict[str, str | float]]:
 
     return [
         place("epsilon", 0.001, "every two", epsilon=0.2, power_t="0"),  # Personalizer's default
-        place("epsilon", 0.5, epsilon=0.05),
+        place("epsilon", 0.5, "all with actions" if made.pairs else crossed, epsilon=0.05),
         place("synthcover", 0.5, synthcoverpsi=0.1),
         place("squarecb", 0.5, gamma_scale=100.0),
         place("regcb", 0.5, mellowness=0.001),
