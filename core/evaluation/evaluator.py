@@ -7,6 +7,7 @@ from threading import Lock
 from loopledger.commands import Command, EndEvaluation, RequestEvaluation
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import Conflict, LoopledgerError
+from loopledger.evaluation.report import Evaluation
 from loopledger.evaluation.widening import widened
 from loopledger.facts import Answer
 from loopledger.learning.training import Progress
@@ -52,6 +53,7 @@ class Evaluator:
         asked: RequestEvaluation,
         compute: Callable[[Progress], Report],
         progress: Progress | None = None,
+        ending: Callable[[Report], Ending] = lambda _: "Succeeded",
     ) -> Report:
         """Record a request, compute, and record what came of it.
 
@@ -59,6 +61,7 @@ class Evaluator:
             asked: The request.
             compute: Returns the report; it is given what to tell its progress to.
             progress: Is told how much is done, and of how much.
+            ending: Returns how a report ends it.
 
         Raises:
             Conflict: There is one of that id, or it was deleted while it was computed.
@@ -69,13 +72,17 @@ class Evaluator:
             self._under_way += 1
         try:
             self._ask(asked)
-            return self._carry_out(asked.evaluation, compute, progress)
+            return self._carry_out(asked.evaluation, compute, progress, ending)
         finally:
             with self._guard:
                 self._under_way -= 1
 
     def _carry_out(
-        self, evaluation: str, compute: Callable[[Progress], Report], progress: Progress | None
+        self,
+        evaluation: str,
+        compute: Callable[[Progress], Report],
+        progress: Progress | None,
+        ending: Callable[[Report], Ending],
     ) -> Report:
         turn = Lock()
         most = 0
@@ -98,7 +105,7 @@ class Evaluator:
         except BaseException:
             self._end(evaluation, "Canceled", "it was interrupted before it was done")
             raise
-        self._ask(EndEvaluation(evaluation, "Succeeded", report))
+        self._ask(EndEvaluation(evaluation, ending(report), report, policy=_found(report)))
         return report
 
     def _end(self, evaluation: str, status: Ending, reason: str) -> None:
@@ -108,3 +115,8 @@ class Evaluator:
         )
         with suppress(LoopledgerError):
             self._ask(EndEvaluation(evaluation, status, reason=reason))
+
+
+def _found(report: Report) -> str | None:
+    """Return the best policy that was found, if one was searched for."""
+    return report.searched.winner if isinstance(report, Evaluation) and report.searched else None
