@@ -14,6 +14,7 @@ from loopledger.adapters.embedding.async_ledger import AsyncLedger
 from loopledger.adapters.http.call import House
 from loopledger.adapters.http.describing import docs, openapi
 from loopledger.adapters.http.gateway import Gateway
+from loopledger.adapters.http.jobs import Jobs
 from loopledger.adapters.http.metrics import Metrics
 from loopledger.adapters.http.retention import keep_retention
 from loopledger.adapters.http.scrape import Scrape
@@ -29,6 +30,7 @@ def build_app(
     trusted: Sequence[str] = (),
     most_at_once: int = 4096,
     open_loops: int = 256,
+    jobs_at_once: int = 2,
 ) -> Starlette:
     """Return the ASGI application that serves the loops of a data folder; its lifespan opens and closes them.
 
@@ -38,12 +40,14 @@ def build_app(
         trusted: SHA-256 fingerprints of the certificates whose signed models may be imported.
         most_at_once: How many requests may be under way at a time; one more is answered with 429.
         open_loops: How many loops may be open at a time.
+        jobs_at_once: How many evaluations, of all loops together, are computed at a time.
 
     """
     clock = clock or SystemClock()
     ledger = AsyncLedger(folder, clock=clock, open_loops=open_loops)
     fingerprints = tuple(map(plain_fingerprint, trusted))
-    house = House(Path(folder).absolute(), clock, fingerprints, asyncio.Lock(), {})
+    jobs = Jobs(ledger, jobs_at_once)
+    house = House(Path(folder).absolute(), clock, fingerprints, asyncio.Lock(), {}, jobs)
     ready = False
 
     @asynccontextmanager
@@ -57,7 +61,7 @@ def build_app(
             finally:
                 ready = False
                 retention.cancel()
-                await asyncio.gather(retention, return_exceptions=True)
+                await asyncio.gather(retention, jobs.close(), return_exceptions=True)
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)

@@ -100,8 +100,9 @@ class Gateway:
         except TimeoutError:
             raise Refusal("RequestTimeout", f"the body did not come within {_PATIENCE:g} seconds") from None
         loop = self._loops.get(name) or await self._opened(name)
+        metrics = self._metrics.loop(name)
         call = Call(
-            loop, address.version, body, address.name, address.query, self._house, self._metrics.loop(name)
+            loop, address.version, body, address.name, address.query, self._house, metrics, request.scope
         )
         return await operation.carry_out(call)
 

@@ -1,0 +1,100 @@
+"""Evaluations that are recorded now and carried out later, for whoever lets many of them wait."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from loopledger.adapters.embedding.evaluating import Asked, check_evaluation, evaluated, evaluation_request
+from loopledger.adapters.embedding.exporting import between
+from loopledger.adapters.embedding.loop import Loop
+from loopledger.adapters.embedding.moments import instant
+from loopledger.adapters.embedding.session import Session
+from loopledger.commands import RequestEvaluation
+from loopledger.errors import InvalidRequest
+from loopledger.evaluation.evaluator import Begun
+from loopledger.evaluation.request import Candidate, EvaluationRequest
+from loopledger.learning.training import Progress
+from loopledger.log.evaluation_events import Report
+from loopledger.log.journal import Reader
+from loopledger.policy import LearningPolicy
+
+
+class Beginning(NamedTuple):
+    """An evaluation that is recorded and not carried out yet.
+
+    Attributes:
+        session: The loop.
+        begun: What is recorded.
+        compute: Returns its report; none where there is nothing to report of.
+
+    """
+
+    session: Session
+    begun: Begun
+    compute: Callable[[Progress], Report | None]
+
+    def carry_out(self, progress: Progress) -> None:
+        """Compute it, and record what came of it. What `progress` raises ends it."""
+        self.session.evaluator.carry_out(self.begun, self.compute, progress)
+
+
+class Wanted(NamedTuple):
+    """What somebody wants to be evaluated.
+
+    Attributes:
+        name: What to call it.
+        policies: Learning policies by their names.
+        since: The range begins at this time,
+        until: and ends at this one.
+        optimizes: Whether a better policy is to be searched for.
+
+    """
+
+    name: str
+    policies: Mapping[str, LearningPolicy]
+    since: str
+    until: str
+    optimizes: bool = False
+
+
+def begin_evaluation(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginning:
+    """Record an evaluation. Where there is nothing to judge, it will end without results.
+
+    Raises:
+        InvalidRequest: Names what cannot be used.
+        Conflict: There is one of that id, or too many are under way.
+        LoopledgerError: Evaluations cannot be computed here.
+
+    """
+    check_evaluation()
+    place, learner = loop.place, loop.directory.learner
+    with closing(place.store.reader()) as reader:
+        request, nothing = _request(loop, reader, wanted)
+    request = replace(request, since=instant(wanted.since), until=instant(wanted.until))
+    session = loop.directory.get(loop.name)
+    begun = session.evaluator.begin(
+        RequestEvaluation(evaluation_id, wanted.name, request, optimizes=wanted.optimizes)
+    )
+
+    def compute(tell: Progress) -> Report | None:
+        tell(0, 1)  # nobody may want it any more
+        return None if nothing else evaluated(place, learner, request, tell)
+
+    return Beginning(session, begun, compute)
+
+
+def _request(loop: Loop, reader: Reader, wanted: Wanted) -> tuple[EvaluationRequest, bool]:
+    """Return what is asked, and whether there is nothing to judge."""
+    asked = Asked(wanted.policies, (), wanted.since, wanted.until, False, None)
+    try:
+        request = evaluation_request(reader, loop.place.checkpoints, loop.directory.learner, asked)
+    except InvalidRequest as error:
+        if error.field != "since":  # that is: no decision there, or none that was not erased
+            raise
+    else:
+        return request, False
+    within = between(reader, loop.directory.get(loop.name).state, wanted.since, wanted.until)
+    candidates = tuple(Candidate(name=name, policy=policy) for name, policy in wanted.policies.items())
+    return EvaluationRequest(first=within.first, last=within.last, candidates=candidates), True
