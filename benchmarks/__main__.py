@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 from auditing import auditing
+from evaluating import evaluating
 from measure import Row, conditions
 from memory import memory
 from opening import opening
@@ -26,6 +27,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "any-past-version": (any_past_version, 3),
     "opening": (opening, 5),
     "auditing": (auditing, 3),
+    "evaluating": (evaluating, 3),
     "memory": (memory, 1),
 }
 

@@ -16,6 +16,11 @@ def moving_average(values: Sequence[float], window: int) -> list[float]:
     return averages
 
 
+def stretched(values: Sequence[float], width: int = 64) -> list[float]:
+    """Return a few values as often as it takes to fill a width."""
+    return [values[at * len(values) // width] for at in range(width)] if len(values) < width else list(values)
+
+
 def draw_text(values: Sequence[float], width: int = 64, height: int = 8) -> str:
     """Return a curve between 0 and 1 in block characters, with its scale to the left."""
     step = len(values) / width

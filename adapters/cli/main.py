@@ -14,6 +14,7 @@ import click
 from loopledger.errors import LogDamaged, LoopledgerError
 
 _COMMANDS = {
+    "apprentice": "apprentice",
     "as-of": "as_of",
     "bisect": "bisect",
     "config": "config",
@@ -25,6 +26,7 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "evaluations": "evaluations",
     "export": "export",
+    "features": "features",
     "import": "import_",
     "keys": "keys",
     "log": "log",

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from loopledger.adapters.embedding.async_accounts import AsyncAccounts
 from loopledger.adapters.embedding.async_evaluating import AsyncEvaluatingLoop
 from loopledger.adapters.embedding.building import (
     Policy,
@@ -43,7 +44,7 @@ from loopledger.reports import Entry, Model, Status, entry
 from loopledger.settings import Settings
 
 
-class AsyncLoop(AsyncEvaluatingLoop):
+class AsyncLoop(AsyncEvaluatingLoop, AsyncAccounts):
     """A learning loop; the methods are those of `Loop`."""
 
     def __init__(self, threads: Threads, loop: Loop) -> None:

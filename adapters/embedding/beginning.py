@@ -36,8 +36,13 @@ class Beginning(NamedTuple):
     compute: Callable[[Progress], Report | None]
 
     def carry_out(self, progress: Progress) -> None:
-        """Compute it, and record what came of it. What `progress` raises ends it."""
-        self.session.evaluator.carry_out(self.begun, self.compute, progress)
+        """Compute it, and record what came of it. What `progress` raises ends it, also before it begins."""
+
+        def compute(tell: Progress) -> Report | None:
+            progress(0, 1)
+            return self.compute(tell)
+
+        self.session.evaluator.carry_out(self.begun, compute, progress)
 
 
 class Wanted(NamedTuple):
@@ -79,7 +84,6 @@ def begin_evaluation(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginnin
     )
 
     def compute(tell: Progress) -> Report | None:
-        tell(0, 1)  # nobody may want it any more
         return None if nothing else evaluated(place, learner, request, tell)
 
     return Beginning(session, begun, compute)

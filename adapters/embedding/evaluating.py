@@ -1,6 +1,5 @@
 """Evaluating: from what somebody asks for to a report."""
 
-import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,22 +12,21 @@ from typing import NamedTuple
 from loopledger.adapters.embedding.building import Policy, as_policy
 from loopledger.adapters.embedding.exporting import Bound, between
 from loopledger.adapters.place import Place
-from loopledger.deciding.request import check_id, whole_number
+from loopledger.deciding.request import whole_number
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopledgerError, NotFound
+from loopledger.evaluation.asking import RESERVED, check_request
 from loopledger.evaluation.report import Evaluation, Judged
 from loopledger.evaluation.request import Candidate, EvaluationRequest
 from loopledger.learning.checkpoints import Checkpoints, recover
 from loopledger.learning.learner import Learner
-from loopledger.learning.replay import version_event
 from loopledger.learning.training import Progress
-from loopledger.log.events import DECISIONS, DecisionKind
+from loopledger.log.events import DECISIONS
 from loopledger.log.journal import Reader
-from loopledger.state import State
+from loopledger.policy import LearningPolicy
 
 Policies = Iterable[Policy] | Mapping[str, Policy]
 """Learning policies as callers give them."""
 
-_OWN = ("Online", "Baseline", "Random")
 _LONGEST_NAME = 256
 
 
@@ -74,23 +72,24 @@ def evaluation_request(
     if state is None:
         raise NotFound("the log is empty: the loop was never created")
     within = between(reader, state, asked.since, asked.until)
-    kinds = _kinds(reader, within.first, within.last)
-    candidates = (
-        *_learning(asked.policies, state, learner, kinds),
-        *_versions(asked.versions, reader, kinds),
-    )
-    names = [*_OWN, *(candidate.name for candidate in candidates)]
-    if len(set(names)) < len(names):
-        raise InvalidRequest(
-            "policies", "two are called alike, or as Online, Baseline or Random: a mapping gives other names"
-        )
-    return EvaluationRequest(
+    if not any(_decisions(reader, within.first, within.last)):
+        raise InvalidRequest("since", "there is no decision in this range: choose another, or wait for some")
+    request = EvaluationRequest(
         first=within.first,
         last=within.last,
-        candidates=candidates,
+        candidates=(*_learning(asked.policies), *_versions(asked.versions)),
         warm=bool(asked.warm),
         reward_range=_range(asked.reward_range),
     )
+    checked = check_request(reader, request)
+    if all(record.erased for record in reader.records(request.first, request.last, (checked.kind,))):
+        raise InvalidRequest(
+            "since", "all decisions of this range were erased, and only their hashes are left: choose another"
+        )
+    for candidate in checked.candidates:
+        if candidate.version is None:
+            _probe(learner, candidate.policy)
+    return request
 
 
 def evaluated(
@@ -136,70 +135,41 @@ def _side_by_side(works: Sequence[Callable[[], Judged]]) -> list[Judged]:
 
 def name_of(request: EvaluationRequest) -> str:
     """Return what an evaluation is called if nobody says otherwise: after what is judged."""
-    names = [candidate.name for candidate in request.candidates] or list(_OWN)
+    names = [candidate.name for candidate in request.candidates] or list(RESERVED)
     return ", ".join(names)[:_LONGEST_NAME]
 
 
-def _kinds(reader: Reader, first: int, last: int) -> set[DecisionKind]:
-    """Return the kinds of decision that there are to judge.
-
-    Raises:
-        InvalidRequest: There is none.
-
-    """
-    spans = {kind: reader.span(kind, first - 1, last, 1) if first <= last else None for kind in DECISIONS}
-    if not any(spans.values()):
-        raise InvalidRequest("since", "there is no decision in this range: choose another, or wait for some")
-    found = {
-        kind
-        for kind, span in spans.items()
-        if span and any(not record.erased for record in reader.records(span.first, last, (kind,)))
-    }
-    if not found:
-        raise InvalidRequest(
-            "since", "all decisions in this range were erased, and only their hashes are left: choose another"
-        )
-    return found
+def _decisions(reader: Reader, first: int, last: int) -> Iterator[object]:
+    for kind in DECISIONS if first <= last else ():
+        yield reader.span(kind, first - 1, last, 1)
 
 
-def _learning(
-    policies: object, state: State, learner: Learner, kinds: set[DecisionKind]
-) -> Iterator[Candidate]:
+def _probe(learner: Learner, policy: LearningPolicy) -> None:
+    try:
+        learner.probe(policy)
+    except LearnerFailed as error:
+        raise InvalidRequest("policies", f"the arguments of one of them are refused: {error}") from None
+
+
+def _learning(policies: object) -> Iterator[Candidate]:
     if isinstance(policies, Mapping):
-        given = [(str(name), as_policy(policy)) for name, policy in policies.items()]
+        for name, policy in policies.items():
+            yield Candidate(name=str(name), policy=as_policy(policy))
     elif isinstance(policies, Iterable) and not isinstance(policies, str | bytes):
-        given = [(policy.name, policy) for policy in map(as_policy, policies)]
+        for policy in map(as_policy, policies):
+            yield Candidate(name=policy.name, policy=policy)
     else:
         raise InvalidRequest(
             "policies", f"must be a list of learning policies (got {type(policies).__name__})"
         )
-    for position, (name, policy) in enumerate(given):
-        field = f"policies[{position}]"
-        check_id(f"{field}.name", name, state.settings.limits)
-        _check_kind(field, policy.decision_kind, kinds)
-        try:
-            learner.probe(policy.with_exploration(state.settings.exploration_percentage))
-        except LearnerFailed as error:
-            raise InvalidRequest(f"{field}.arguments", f"are refused: {error}") from None
-        yield Candidate(name=name, policy=policy)
 
 
-def _versions(versions: object, reader: Reader, kinds: set[DecisionKind]) -> Iterator[Candidate]:
+def _versions(versions: object) -> Iterator[Candidate]:
     if not isinstance(versions, Iterable) or isinstance(versions, str | bytes):
         raise InvalidRequest("versions", f"must be a list of numbers (got {type(versions).__name__})")
     for position, given in enumerate(versions):
-        field = f"versions[{position}]"
-        version = whole_number(field, given)
-        _, event = version_event(reader, version)
-        _check_kind(field, event.policy.decision_kind, kinds)
+        version = whole_number(f"versions[{position}]", given)
         yield Candidate(name=f"version {version}", version=version)
-
-
-def _check_kind(field: str, kind: DecisionKind, kinds: set[DecisionKind]) -> None:
-    if kind not in kinds:
-        one = "decides one action, and all decisions in this range are for several slots"
-        several = "decides several slots, and all decisions in this range are for one action"
-        raise InvalidRequest(field, f"{one if kind == 'Ranked' else several}: leave it out")
 
 
 def _range(given: object) -> tuple[float, float] | None:
@@ -208,7 +178,5 @@ def _range(given: object) -> tuple[float, float] | None:
     try:
         low, high = map(float, given)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
-        low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise InvalidRequest("reward_range", "must be two numbers, the least reward and the most")
+        raise InvalidRequest("reward_range", "must be two numbers, the least reward and the most") from None
     return low, high

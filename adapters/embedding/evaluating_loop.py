@@ -54,7 +54,7 @@ class EvaluatingLoop(OpenLoop):
         """
         request = self._requested(Asked(policies, versions, since, until, warm, reward_range))
         session = self._session()
-        ident, _ = session.ids.named(evaluation_id, session.limits)
+        ident = session.ids.named(None, session.limits)[0] if evaluation_id is None else evaluation_id
         asked = RequestEvaluation(ident, name_of(request) if name is None else name, request)
         report = self._using(
             lambda session: session.evaluator.evaluate(

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from msgspec.structs import replace
 
+from loopledger.adapters.embedding.account_view import AccountView
 from loopledger.adapters.embedding.building import EventIds, either_command
 from loopledger.adapters.embedding.evaluation_view import EvaluationView
 from loopledger.adapters.embedding.excerpt import Excerpt, check_readable, excerpt, within
@@ -37,7 +38,7 @@ from loopledger.reports import Entry, Model, Status, entry, model_as_of, status
 _SEQ = re.compile(r"@\d{1,30}")
 
 
-class LoopView(EvaluationView):
+class LoopView(EvaluationView, AccountView):
     """Reads one loop; the arguments are those of `Looking`."""
 
     def status(self) -> Status:

@@ -110,10 +110,16 @@ class Evaluator:
 
         """
 
+        turn = Lock()
+        most = 0
+
         def tell(done: int, total: int) -> None:
+            nonlocal most
             self._check(begun)
-            if progress:
-                progress(done, total)
+            with turn:  # policies are judged side by side, and what they tell need not come in order
+                if progress and done > most:
+                    most = done
+                    progress(done, total)
 
         try:
             try:

@@ -67,7 +67,7 @@ def extent(reader: Reader, state: State, now: int, first: int, last: int, *, inc
         return Extent(first, last, 0)
     closed = min(closed_until(state, reader, now), last)
     after = max(closed, first - 1)
-    return Extent(first, closed, _count(reader, after, last))
+    return Extent(first, closed, count_decisions(reader, after, last))
 
 
 def joined_decisions(
@@ -82,7 +82,7 @@ def joined_decisions(
         progress: Is told how many are done, and of how many.
 
     """
-    total = _count(reader, wanted.first - 1, wanted.last)
+    total = count_decisions(reader, wanted.first - 1, wanted.last)
     left_out = without(reader, state.left_out)
     for traced in told(all_traced(reader, wanted.first, wanted.last), total, progress):
         joined = join(traced)
@@ -130,7 +130,8 @@ class Tally:
             yield item
 
 
-def _count(reader: Reader, after: int, until: int) -> int:
+def count_decisions(reader: Reader, after: int, until: int) -> int:
+    """Return how many decisions come after one seq and up to another, erased ones among them."""
     if after >= until:
         return 0
     spans = [reader.span(kind, after, until, until) for kind in DECISIONS]

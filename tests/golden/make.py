@@ -17,6 +17,7 @@ import msgspec
 import loopledger
 from loopledger.adapters.embedding.view import LoopView
 from loopledger.adapters.place import in_folder
+from loopledger.commands import RequestEvaluation
 
 START = 1_767_225_600 * 1_000_000
 ACTIONS = {
@@ -218,10 +219,33 @@ def tell_of_amends(ledger):
     teller.decide(1)
 
 
+def tell_of_evaluations(ledger):
+    """Evaluate policies, put one of them in force, and take it back."""
+    teller = Teller(ledger, "evaluated", EXPLORE)
+    loop = teller.loop
+    teller.decide(8)
+    teller.learn()
+    teller.decide(4)
+    loop.evaluate([SQUARE], versions=[1], name="first look", evaluation_id="one")
+    loop.apply_evaluation("one", SQUARE.name)
+    teller.decide(3)
+    teller.learn()
+    loop.restore_policy()
+    teller.decide(2)
+    teller.learn()
+    loop.evaluate(until=5, warm=True, reward_range=(-1, 1), evaluation_id="two")
+    loop.delete_evaluation("two")
+    ledger.directory.get("evaluated").ask(RequestEvaluation("three", "dropped", FEATURES))
+    loop.delete_evaluation("three")
+    teller.decide(2)
+
+
+FEATURES = loopledger.FeatureImportanceRequest(first=1, last=9)
 STORIES = {
     "format-1": (tell_of_one_action_each, tell_of_several_slots),
     "format-1-imported": (tell_of_imported_history,),
     "format-1-amended": (tell_of_amends,),
+    "format-1-evaluated": (tell_of_evaluations,),
 }
 """By the name of the folder. What was added to a format later has a folder of its own."""
 
