@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
@@ -12,13 +12,17 @@ from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.moments import instant
 from loopledger.adapters.embedding.session import Session
 from loopledger.commands import RequestEvaluation
-from loopledger.errors import InvalidRequest
+from loopledger.errors import InvalidRequest, NotFound
 from loopledger.evaluation.evaluator import Begun
-from loopledger.evaluation.request import Candidate, EvaluationRequest
+from loopledger.evaluation.report import FeatureImportance
+from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest
 from loopledger.learning.training import Progress
 from loopledger.log.evaluation_events import Report
 from loopledger.log.journal import Reader
 from loopledger.policy import LearningPolicy
+
+METHOD: Literal["approximate", "leave-one-out"] = "approximate"
+"""How to find out which features matter."""
 
 
 class Beginning(NamedTuple):
@@ -54,6 +58,7 @@ class Wanted(NamedTuple):
         since: The range begins at this time,
         until: and ends at this one.
         optimizes: Whether a better policy is to be searched for.
+        importance: Whether to look at which features matter too.
 
     """
 
@@ -62,6 +67,7 @@ class Wanted(NamedTuple):
     since: str
     until: str
     optimizes: bool = False
+    importance: bool = False
 
 
 def begin_evaluation(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginning:
@@ -84,14 +90,58 @@ def begin_evaluation(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginnin
     )
 
     def compute(tell: Progress) -> Report | None:
-        return None if nothing else evaluated(place, learner, request, tell)
+        if nothing:
+            return None
+        report = evaluated(place, learner, request, tell)
+        if not wanted.importance:
+            return report
+        return replace(report, importance=_importance(loop, request.first, request.last, tell))
 
     return Beginning(session, begun, compute)
 
 
+def begin_importance(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginning:
+    """Record a look at which features matter. Where there is nothing to look at, it will end without results.
+
+    Raises:
+        InvalidRequest: Names what cannot be used.
+        Conflict: There is one of that id, or too many are under way.
+
+    """
+    session = loop.directory.get(loop.name)
+    with closing(loop.place.store.reader()) as reader:
+        within = between(reader, session.state, wanted.since, wanted.until)
+    request = FeatureImportanceRequest(
+        first=within.first,
+        last=within.last,
+        method=METHOD,
+        since=instant(wanted.since),
+        until=instant(wanted.until),
+    )
+    begun = session.evaluator.begin(RequestEvaluation(evaluation_id, wanted.name, request))
+    return Beginning(session, begun, lambda tell: _importance(loop, within.first, within.last, tell))
+
+
+def _importance(loop: Loop, first: int, last: int, tell: Progress) -> FeatureImportance | None:
+    """Return which features matter; none where there is no decision to look at."""
+    if last < first:
+        return None
+    try:
+        return loop.features(first, last, method=METHOD, progress=tell)
+    except NotFound:
+        return None
+
+
 def _request(loop: Loop, reader: Reader, wanted: Wanted) -> tuple[EvaluationRequest, bool]:
     """Return what is asked, and whether there is nothing to judge."""
-    asked = Asked(wanted.policies, (), wanted.since, wanted.until, False, None)
+    asked = Asked(
+        policies=wanted.policies,
+        versions=(),
+        since=wanted.since,
+        until=wanted.until,
+        warm=False,
+        reward_range=None,
+    )
     try:
         request = evaluation_request(reader, loop.place.checkpoints, loop.directory.learner, asked)
     except InvalidRequest as error:

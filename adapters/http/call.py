@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-
 from starlette.types import Scope
 
 from loopledger.adapters.embedding.async_loop import AsyncLoop

@@ -33,7 +33,9 @@ CODES = {
     ),
     "InvalidContract": Code(400, "Invalid contract.", _2022),
     "DuplicateCustomPolicyNames": Code(400, "Custom policy names should be unique.", _P1),
-    "MaximumEvaluationCustomPoliciesExceeded": Code(400, "A maximum of 10 custom policies are allowed", _2022),
+    "MaximumEvaluationCustomPoliciesExceeded": Code(
+        400, "A maximum of 10 custom policies are allowed", _2022
+    ),
     "EvaluationAlreadyExists": Code(400, "Evaluation with id {0} already exists.", _2022),
     "FeatureImportanceAlreadyExists": Code(400, "Feature importance with id {0} already exists.", _2022),
     "InvalidRewardRequest": Code(400, "Invalid reward request."),

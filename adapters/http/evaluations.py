@@ -16,7 +16,7 @@ from loopledger.adapters.http.call import NO_CONTENT, Call, Reply, json_reply
 from loopledger.adapters.http.contracts import EvaluationContract, check_range, custom_policies, moment
 from loopledger.adapters.http.errors import Refusal, refused
 from loopledger.adapters.http.paging import page, read_filter, whole
-from loopledger.adapters.http.results import PolicyResult, policy_results
+from loopledger.adapters.http.results import PolicyResult, important_features, policy_results
 from loopledger.adapters.http.series import EvaluationResult, View, evaluation_result
 from loopledger.adapters.http.standing import description, range_of, refusal_of_conflict, status_of
 from loopledger.adapters.http.versions import Version
@@ -155,7 +155,12 @@ async def _begin(call: Call, evaluation_id: str) -> None:
     later = call.version is Version.V2022
     optimizes = contract.enable_policy_optimization if later else contract.enable_offline_experimentation
     wanted = Wanted(
-        contract.name, custom_policies(contract), contract.start_time, contract.end_time, bool(optimizes)
+        name=contract.name,
+        policies=custom_policies(contract),
+        since=contract.start_time,
+        until=contract.end_time,
+        optimizes=bool(optimizes),
+        importance=not later,  # later there are operations of its own for it
     )
     try:
         await call.house.jobs.submit(
@@ -198,7 +203,8 @@ def _earlier(call: Call, record: EvaluationRecord) -> Evaluation:
     )
     if isinstance(report, Report):
         results = policy_results(report, version, since, until)
-        shown = msgspec.structs.replace(shown, policy_results=results)
+        matters = UNSET if report.importance is None else important_features(report.importance)
+        shown = msgspec.structs.replace(shown, policy_results=results, feature_importance=matters)
     if version is Version.V1_0:
         return shown
     return msgspec.structs.replace(

@@ -48,9 +48,7 @@ class Jobs:
 
     def waits(self, name: str, evaluation_id: str) -> bool:
         """Tell whether a job has not had its turn yet."""
-        return any(
-            loop == name and begun.evaluation == evaluation_id for loop, begun in list(self._waiting)
-        )
+        return any(loop == name and begun.evaluation == evaluation_id for loop, begun in list(self._waiting))
 
     async def close(self) -> None:
         """End what is under way and what waits, and record that, as far as a few seconds allow."""
@@ -77,8 +75,8 @@ class Jobs:
             log.info("evaluation deleted", evaluation=beginning.begun.evaluation)
         except LoopledgerError:
             pass  # the loop's log says why
-        except Exception as error:  # noqa: BLE001 - the next job must not suffer
-            log.error("evaluation failed", evaluation=beginning.begun.evaluation, error=repr(error))
+        except Exception:  # the next job must not suffer
+            log.exception("evaluation failed", evaluation=beginning.begun.evaluation)
 
     def _tell(self, _done: int, _total: int) -> None:
         if self._stopped:

@@ -83,5 +83,7 @@ def whole(call: Call, name: str, default: int, *, least: int) -> int:
         return default
     number = int(said) if re.fullmatch(r"\+?\d{1,10}", said.strip(), re.ASCII) else -1
     if not least <= number <= _MOST:
-        raise Refusal("InvalidRequest", f"{name}: must be a whole number from {least} to {_MOST}", target=name)
+        raise Refusal(
+            "InvalidRequest", f"{name}: must be a whole number from {least} to {_MOST}", target=name
+        )
     return number

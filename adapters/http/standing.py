@@ -45,7 +45,7 @@ def range_of(record: EvaluationRecord) -> tuple[int, int]:
 
 
 def description(record: EvaluationRecord) -> str | None:
-    """Return what there is to say about an evaluation: why it failed, or what it says and when not to trust it."""
+    """Return what there is to say of an evaluation: why it failed, or what it says and when to doubt it."""
     return " ".join(_sentences(record)) or None
 
 

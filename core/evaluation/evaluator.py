@@ -109,7 +109,6 @@ class Evaluator:
             LoopledgerError: It failed, and is recorded as failed.
 
         """
-
         turn = Lock()
         most = 0
 

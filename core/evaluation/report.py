@@ -201,6 +201,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         minimum_probability: The least probability that intervals were computed for.
         policies: Online, Baseline and Random first, then in the order in which they were asked for.
         cautions: What there is to say about the whole.
+        importance: Which features matter, where that was asked for too.
 
     """
 
@@ -216,6 +217,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     minimum_probability: float
     policies: tuple[Judged, ...]
     cautions: tuple[Caution, ...] = ()
+    importance: "FeatureImportance | None" = None
 
 
 class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
