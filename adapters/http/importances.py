@@ -89,7 +89,8 @@ async def get_importance(call: Call) -> Reply:
     scores: list[FeatureScore] | UnsetType = UNSET
     if isinstance(report, Report):
         scores = [
-            FeatureScore(one.namespace, one.feature or "", one.score / _WHOLE) for one in report.features
+            FeatureScore(one.namespace, one.feature or "", min(one.score / _WHOLE, 1.0))
+            for one in report.features
         ]
     return json_reply(
         200,

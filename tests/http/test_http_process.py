@@ -10,8 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import httpx2
+import learned
 import pytest
+from click.testing import CliRunner
 
+from loopledger.adapters.cli.main import main
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.http.keys import create_key
 from loopledger.adapters.model_signer import _made
@@ -116,3 +119,48 @@ def test_what_cannot_be_served_is_a_sentence(run, data):
         assert "in use" in run("--data", data, "serve", "--port", port, code=3).output
     words = ("--certificate", __file__, "--private-key", __file__)
     assert "loopledger: " in run("--data", data, "serve", "--port", 0, *words, code=3).output
+
+
+@pytest.mark.parametrize(
+    ("with_signal", "why"),
+    [
+        (signal.SIGTERM, "the server was stopped before it was done; ask for it again"),
+        (signal.SIGKILL, "the process that computed it ended before it was done; ask for it again"),
+    ],
+)
+def test_evaluations_that_it_did_not_finish_have_failed(start, tmp_path, with_signal, why):
+    data = tmp_path / "data"
+    learned.make(data)
+    headers = {"Ocp-Apim-Subscription-Key": create_key(data, "news")[1]}
+    arguments = "--cb_explore_adf --epsilon 0.1 -q ::"
+    contract = {
+        "name": "long",
+        "startTime": "2026-01-01",
+        "endTime": "2026-02-01",
+        "policies": [{"name": f"p{number}", "arguments": arguments} for number in range(10)],
+    }
+    path = "/personalizer/v1.1-preview.3/evaluations"
+    process, address = start(data)
+    with httpx2.Client(base_url=address, headers=headers) as client:
+        asked = [client.post(path, json=contract).json() for _ in range(6)]
+        assert {one["status"] for one in asked} == {"pending", "notSubmitted"}
+    process.send_signal(with_signal)
+    assert process.wait(60) == (0 if with_signal == signal.SIGTERM else -signal.SIGKILL)
+    if with_signal == signal.SIGTERM:
+        assert ended(data) == {one["id"]: why for one in asked}
+    process, address = start(data)
+    with httpx2.Client(base_url=address, headers=headers) as client:
+        listed = client.get(path).json()
+        assert {one["status"] for one in listed} == {"failed"}
+        assert len(listed) == len(asked)
+    assert ended(data) == {one["id"]: why for one in asked}
+    result = CliRunner().invoke(main, ["--data", str(data), "verify", "news"])
+    assert result.exit_code == 0, result.output
+
+
+def ended(data):
+    """Return the evaluations that have ended, by the log on the disk, and why."""
+    result = CliRunner().invoke(main, ["--data", str(data), "log", "news", "--json"])
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    bodies = [event["body"] for event in events if event["kind"] == "EvaluationEnded"]
+    return {body["evaluation"]: body["reason"] for body in bodies}
