@@ -147,13 +147,15 @@ def test_evaluations_that_it_did_not_finish_have_failed(start, tmp_path, with_si
     process.send_signal(with_signal)
     assert process.wait(60) == (0 if with_signal == signal.SIGTERM else -signal.SIGKILL)
     if with_signal == signal.SIGTERM:
-        assert ended(data) == {one["id"]: why for one in asked}
+        assert len(ended(data)) == len(asked)
     process, address = start(data)
     with httpx2.Client(base_url=address, headers=headers) as client:
-        listed = client.get(path).json()
-        assert {one["status"] for one in listed} == {"failed"}
-        assert len(listed) == len(asked)
-    assert ended(data) == {one["id"]: why for one in asked}
+        statuses = {one["id"]: one["status"] for one in client.get(path).json()}
+    # The first ones may have been quick; the last one never had its turn.
+    assert statuses[asked[-1]["id"]] == "failed"
+    assert ended(data) == {
+        one["id"]: {"failed": why, "completed": None}[statuses[one["id"]]] for one in asked
+    }
     result = CliRunner().invoke(main, ["--data", str(data), "verify", "news"])
     assert result.exit_code == 0, result.output
 
