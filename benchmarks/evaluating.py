@@ -58,7 +58,7 @@ def _against_native(data: Path, actions: int, decisions: int, rounds: int) -> It
 
         def ours() -> None:
             tally = Tally(minimum_probability=0.001)
-            with closing(VwLearner(workers=1)) as learner:
+            with closing(VwLearner()) as learner:
                 for cases, answers in judge(material, plan, learner, version.policy):
                     tally.add(cases, answers)
             if tally.sums().cases != decisions or abs(tally.sums().weight - decisions) > 1e-6 * decisions:

@@ -46,19 +46,19 @@ class Live:
             self.number += 1
             event_id = f"event-{self.number:04d}"
             hour, device, skipped, heard = (self.drawn(what) for what in (4, 3, 5, 10))
-            context = {"hour": hour, "device": "abc"[device]}
+            context = {"hour": f"h{hour}", "device": "abc"[device]}
             actions = [name for place, name in enumerate(ACTIONS) if place != skipped]
             features = {name: {"long": len(name), "kind": name[0]} for name in actions}
             if self.loop.policy.multi_slot:
                 features = {name: {"long": len(name)} for name in ACTIONS}
                 decision = self.loop.rank_slots(context, features, SLOTS, event_id=event_id, **how)
                 for slot in decision.slots:
-                    good = ACTIONS[context["hour"]] == slot.action
+                    good = ACTIONS[hour] == slot.action
                     self.loop.reward(event_id, float(good), slot=slot.slot)
             else:
                 decision = self.loop.rank(context, features, event_id=event_id, **how)
                 if heard < 7:
-                    self.loop.reward(event_id, float(ACTIONS[context["hour"]] == decision.action))
+                    self.loop.reward(event_id, float(ACTIONS[hour] == decision.action))
             self.clock.advance(1)
 
     def drawn(self, of):

@@ -73,7 +73,8 @@ def judged(
 ):
     """Return a policy whose reward climbs for a while, followed hour by hour."""
     draw = draw or random.Random(name)
-    rates = (reward * (0.6 + 0.4 * min(1.0, hour / 24)) for hour in range(hours))
+    climbing = [reward * (0.6 + 0.4 * min(1.0, hour / 24)) for hour in range(hours)]
+    rates = more.pop("rates", climbing)
     points = tuple(
         Point(START + hour * WIDTH * MINUTE, sums(cases, rate, weights, draw))
         for hour, rate in enumerate(rates)

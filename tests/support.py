@@ -1,7 +1,9 @@
 """What several tests need: a learner without VowpalWabbit, and small things to decide about."""
 
 import json
+from array import array
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -13,7 +15,7 @@ from loopledger.deciding.context import build_context
 from loopledger.deciding.draw import float32s, uniform_hash
 from loopledger.deciding.request import read_actions, read_slots
 from loopledger.errors import LearnerFailed
-from loopledger.learning.learner import Folded
+from loopledger.learning.learner import Folded, ManyScores
 from loopledger.learning.trainer import Trainer
 from loopledger.log.eraser import Eraser
 from loopledger.log.erasing import marks_before, marks_of
@@ -40,7 +42,7 @@ class TinyLearner:
     def hash_id(self, text, /):
         return uniform_hash(text)
 
-    def fold(self, policy, parent, examples):
+    def fold(self, policy, parent, examples, what="policy"):
         self.folds += 1
         if self.broken:
             raise LearnerFailed("the tiny learner is broken")
@@ -52,6 +54,12 @@ class TinyLearner:
             digest.update(line)
             count += 1
         return Folded(b"tiny" + digest.digest(), count)
+
+    def answers(self, policy, model, contexts, what="policy"):
+        scorer = self.scorer(policy, model)
+        scores = [scorer.score(context) for context in contexts]
+        counts = array("i", [len(one) for one in scores])
+        return ManyScores(len(scores), counts, array("f", chain.from_iterable(scores)), array("i"))
 
     def scorer(self, policy, model):
         if not model.startswith(b"tiny"):

@@ -103,7 +103,7 @@ def test_outside_online_mode_the_callers_own_action_was_taken(tmp_path, vw, argu
     trained(live, (30, 30))
     material, plan = material_of(live, tmp_path)
     cases, probability = said(judge(material, plan, vw, live.loop.policy))
-    assert material.modes == {"Apprentice": 60, "LoggingOnly": 60}
+    assert material.decisions == 120
     assert not cases.explored.any()
     assert (cases.propensity == 1.0).all()
     assert (cases.position == cases.baseline)[cases.slot == 0].all()

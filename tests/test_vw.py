@@ -253,3 +253,38 @@ def test_a_context_that_cannot_be_parsed_is_an_error_of_ours(model):
     assert len(scorer.score(bytes(json_context(1)))) == 3
     assert json.loads(bytes(json_context(1)))
     scorer.close()
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--cb_explore_adf --softmax --lambda 3", "--cb_explore_adf --rnd 3 --epsilon 0.1 -q ::"]
+)
+def test_many_answers_are_those_of_a_scorer(vw, arguments):
+    policy = LearningPolicy("p", arguments)
+    model = vw.fold(policy, None, lines()).model
+    contexts = [bytes(json_context(number)) + b"\n" for number in range(50)]
+    answers = vw.answers(policy, model, contexts)
+    scorer = VwScorer(policy, model)
+    one_by_one = [scorer.score(context) for context in contexts]
+    scorer.close()
+    assert answers.contexts == 50
+    assert answers.counts.tolist() == [3] * 50
+    assert answers.probabilities.tolist() == [score for scores in one_by_one for score in scores]
+    assert not answers.positions
+
+
+def test_many_answers_that_cannot_be_given(vw, model):
+    with pytest.raises(LearnerFailed, match="model"):
+        vw.answers(GREEDY, b"rubbish", [bytes(json_context(1)) + b"\n"])
+    with pytest.raises(LearnerFailed):
+        vw.answers(GREEDY, model, [bytes(json_context(1)) + b"\n", b"{\n"])
+    assert vw.answers(GREEDY, model, []).contexts == 0
+
+
+def test_a_model_of_rewards(vw):
+    model = vw.fold(GREEDY, None, lines(400), "rewards").model
+    answers = vw.answers(
+        GREEDY, model, [bytes(json_context(number)) + b"\n" for number in range(9)], "rewards"
+    )
+    rewards = [-cost for cost in answers.probabilities]
+    assert len(rewards) == 27
+    assert 0.2 < sum(rewards[1::3]) / 9 < 0.5  # a third of the times that b was drawn

@@ -69,10 +69,11 @@ def command(  # noqa: PLR0913 - one for each way to evaluate
     evaluation_id: str | None,
     shown: Shown,
 ) -> None:
-    """Estimate what learning policies would have earned on what LOOP decided.
+    """Estimate what other policies would have earned in LOOP.
 
-    Online (what decided), Baseline (always the caller's own choice) and Random are always among them.
-    The request and the result become part of the log, unless another process has the loop open.
+    They are judged by the decisions that LOOP made and what came for them. Online (what decided),
+    Baseline (always the caller's own choice) and Random are always among them. The request and the
+    result become part of the log, unless another process has the loop open.
     """
     names_in(data, (loop,))
     check_evaluation()

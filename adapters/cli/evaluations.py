@@ -15,7 +15,7 @@ from loopledger.evaluation.report import Evaluation
 
 @click.group
 def command() -> None:
-    """List, show and delete evaluations, or put a policy of one in force.
+    """List, show, delete and apply evaluations.
 
     Each of these commands has --json.
     """

@@ -95,7 +95,7 @@ def _followed(
 
 
 def _line(entry: Entry) -> str:
-    what = f"{entry.kind:<15} {entry.event_id or '':<32}  {_gist(msgspec.json.decode(entry.body))}"
+    what = f"{entry.kind:<19} {entry.event_id or '':<32}  {_gist(msgspec.json.decode(entry.body))}"
     return f"{entry.seq:>8}  {text(entry.at)}  {what}".rstrip()
 
 

@@ -16,22 +16,27 @@ from loopledger.adapters.embedding.ledger import Ledger
 @as_json
 @click.pass_obj
 def command(data: Path, loop: str, version: int | None, *, policy: bool, json_: bool) -> None:
-    """Let LOOP decide with VERSION from here on, or go back to its learning policy before.
+    """Let LOOP decide with VERSION, or by the policy before.
 
-    VERSION may be an older one, or the newest again. Training goes on, but new versions are not
-    published by themselves until the newest is published again.
+    It does so from here on. VERSION may be an older one, or the newest again. Training goes on, but
+    new versions are not published by themselves until the newest is published again.
 
     With --policy the learning policy and the models from before it was changed last are in force
     again, and learning goes on where it had stopped under it. Twice is back again.
     """
+    names_in(data, (loop,))
     if policy == (version is not None):
         raise click.UsageError("give a VERSION, or --policy for the learning policy before")
-    names_in(data, (loop,))
     with Ledger(data, clock=NoTimers()) as ledger:
         changed = ledger.loop(loop)
         receipt = changed.restore_policy() if version is None else changed.publish(version)
         status = changed.status()
-    said = {"loop": loop, "version": status.published, "seq": receipt.seq, "at": receipt.at}
+    said: dict[str, object] = {
+        "loop": loop,
+        "version": status.published,
+        "seq": receipt.seq,
+        "at": receipt.at,
+    }
     answers = f"version {status.published} answers" if status.published else "no model answers"
     if version is None:
         said["policy"] = status.policy

@@ -1,9 +1,7 @@
 """Evaluating: from what somebody asks for to a report."""
 
-import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,10 +10,11 @@ from typing import NamedTuple
 from loopledger.adapters.embedding.building import Policy, as_policy
 from loopledger.adapters.embedding.exporting import Bound, between
 from loopledger.adapters.place import Place
+from loopledger.adapters.side_by_side import side_by_side
 from loopledger.deciding.request import whole_number
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopledgerError, NotFound
 from loopledger.evaluation.asking import RESERVED, check_request
-from loopledger.evaluation.report import Evaluation, Judged
+from loopledger.evaluation.report import Evaluation
 from loopledger.evaluation.request import Candidate, EvaluationRequest
 from loopledger.learning.checkpoints import Checkpoints, recover
 from loopledger.learning.learner import Learner
@@ -116,21 +115,9 @@ def evaluated(
             request,
             scratch=Path(scratch),
             models=place.checkpoints,
-            run=_side_by_side,
+            run=side_by_side,
             progress=progress,
         )
-
-
-def _side_by_side(works: Sequence[Callable[[], Judged]]) -> list[Judged]:
-    """Do some work in threads, which wait for worker processes most of the time."""
-    with ThreadPoolExecutor(min(len(works), os.cpu_count() or 1), "loopledger-judge") as pool:
-        begun = [pool.submit(work) for work in works]
-        try:
-            return [one.result() for one in begun]
-        except BaseException:
-            for one in begun:
-                one.cancel()
-            raise
 
 
 def name_of(request: EvaluationRequest) -> str:

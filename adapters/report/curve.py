@@ -1,11 +1,10 @@
 """Averages over time: each stretch together with all before it."""
 
-import math
 from typing import Any, NamedTuple
 
+from loopledger.evaluation.proportion import bounded_average
 from loopledger.evaluation.report import Bounds, Evaluation, Judged, Sums
 
-_NORMAL = 1.959963984540054
 _ENOUGH = 100
 """Effective sample size from which on the interval below is worth its name."""
 
@@ -18,19 +17,24 @@ class Reading(NamedTuple):
     interval: Bounds
 
 
-def expanding(judged: Judged, evaluation: Evaluation) -> list[Reading]:
+def expanding(judged: Judged, evaluation: Evaluation) -> list[list[Reading]]:
     """Return a policy's average reward after each stretch of time, over all cases until then.
 
-    Self-normalized importance sampling with the interval of its linearization (A. B. Owen, Monte
-    Carlo theory, methods and examples, 2013, section 9.2), from the sums of each stretch, and none
-    where too little is known for that interval.
+    Readings that follow on each other are together; where too little is known there is a gap.
+
+    Self-normalized importance sampling with the variance of its linearization (A. B. Owen, Monte
+    Carlo theory, methods and examples, 2013, section 9.2), from the sums of each stretch. The interval
+    is Wilson's for as many decisions as have that variance, and at most for the effective sample size:
+    where rewards are rare it does not pretend to know more than it does.
     """
     so_far = Sums()
-    found: list[Reading] = []
+    found: list[list[Reading]] = [[]]
     low, high = evaluation.reward_range
     for point in judged.over_time:
         so_far = _together(so_far, point.sums)
         if so_far.weight <= 0 or so_far.weight**2 < _ENOUGH * so_far.weight_squares:
+            if found[-1]:
+                found.append([])
             continue
         average = so_far.weighted_reward / so_far.weight
         spread = (
@@ -38,11 +42,13 @@ def expanding(judged: Judged, evaluation: Evaluation) -> list[Reading]:
             - 2 * average * so_far.weight_reward
             + average**2 * so_far.weight_squares
         )
-        half = _NORMAL * math.sqrt(max(0.0, spread)) / so_far.weight
+        count = so_far.weight**2 / so_far.weight_squares
+        apart = (average - low) * (high - average)
+        if spread > 0:
+            count = min(count, apart * so_far.weight**2 / spread)
         end = point.at + evaluation.minute_width * 60_000_000
-        bounds = max(low, average - half), min(high, average + half)
-        found.append(Reading(end, average, bounds))
-    return found
+        found[-1].append(Reading(end, average, bounded_average(average, count, low, high)))
+    return [run for run in found if run]
 
 
 def _together(one: Sums, other: Sums) -> Sums:

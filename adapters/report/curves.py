@@ -1,13 +1,14 @@
 """Curves over time: each policy beside the one that decided."""
 
 from collections.abc import Sequence
+from itertools import chain
 from xml.etree.ElementTree import Element
 
 from loopledger.adapters.report.bars import MARKS, judgement, known
 from loopledger.adapters.report.curve import Reading, expanding
 from loopledger.adapters.report.markup import element
 from loopledger.adapters.report.scale import Scale, scale_of
-from loopledger.adapters.report.words import Figures, day, moment
+from loopledger.adapters.report.words import Figures, ends, moment
 from loopledger.evaluation.report import Evaluation, Judged
 
 _HEIGHT = 190
@@ -27,48 +28,53 @@ def curves(evaluation: Evaluation, figures: Figures) -> list[Element]:
     online, *others = judged_ones
     own = _thinned(expanding(online, evaluation))
     read = [(judged, _thinned(expanding(judged, evaluation))) for judged in others]
-    read = [(judged, readings) for judged, readings in read if len(readings) >= _FEW]
-    if len(own) < _FEW:
+    read = [(judged, runs) for judged, runs in read if len(_all(runs)) >= _FEW]
+    if len(_all(own)) < _FEW:
         return []
-    shown = [own, *(readings for _, readings in read)]
+    shown = [_all(own), *(_all(runs) for _, runs in read)]
     # The first readings are wide: the scale is that of the later half, and what is wider runs off.
     later = [(one.average, one.interval) for readings in shown for one in readings[len(readings) // 2 :]]
     rewards = scale_of(later)
     times = Scale(min(line[0].at for line in shown), max(line[-1].at for line in shown))
     if not read:
         return [_panel(online, own, None, times, rewards, figures)]
-    return [_panel(judged, readings, own, times, rewards, figures) for judged, readings in read]
+    return [_panel(judged, runs, own, times, rewards, figures) for judged, runs in read]
 
 
-def _thinned(readings: Sequence[Reading]) -> list[Reading]:
-    step = max(1, -(-len(readings) // _POINTS))
-    return list(readings[::-1][::step][::-1])  # the last one always stays
+def _all(runs: Sequence[Sequence[Reading]]) -> list[Reading]:
+    return list(chain.from_iterable(runs))
+
+
+def _thinned(runs: Sequence[Sequence[Reading]]) -> list[list[Reading]]:
+    step = max(1, -(-len(_all(runs)) // _POINTS))
+    return [list(run[::-1][::step][::-1]) for run in runs]  # the last one of each always stays
 
 
 def _panel(
     judged: Judged,
-    readings: Sequence[Reading],
-    online: Sequence[Reading] | None,
+    runs: Sequence[Sequence[Reading]],
+    online: Sequence[Sequence[Reading]] | None,
     times: Scale,
     rewards: Scale,
     figures: Figures,
 ) -> Element:
+    readings = _all(runs)
     mark, style, says = MARKS[judgement(judged)]
     last = readings[-1]
     what = (
         f"{judged.name} over time: {figures.reward(readings[0].average)} after the first stretches, "
         f"{figures.reward(last.average)} by {moment(last.at)}, 95 % interval {figures.span(last.interval)}"
     )
-    lines = [_line(readings, times, rewards, style)]
-    if online is not None:
-        lines.insert(0, _line(online, times, rewards, "itself"))
+    since, until = ends(round(times.low), round(times.high))
+    lines = [_line(run, times, rewards, "itself") for run in online or ()]
+    lines += [_line(run, times, rewards, style) for run in runs]
     drawn = element(
         "svg",
         element("title", what),
         [element("line", x1="0%", x2="100%", y1=at, y2=at, class_="grid") for _, at in _ticks(rewards)],
         element("svg", lines, y=_TOP, width="100%", height=_HEIGHT, **_STRETCHED),
-        element("text", day(round(times.low)), x="0%", y=_HEIGHT + 26, text_anchor="start"),
-        element("text", day(round(times.high)), x="100%", y=_HEIGHT + 26, text_anchor="end"),
+        element("text", since, x="0%", y=_HEIGHT + 26, text_anchor="start"),
+        element("text", until, x="100%", y=_HEIGHT + 26, text_anchor="end"),
         width="100%",
         height=_HEIGHT + 32,
         role="img",

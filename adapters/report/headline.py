@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from loopledger.adapters.report.bars import known
-from loopledger.adapters.report.words import Figures, against, counted, share
+from loopledger.adapters.report.words import PERCENT, Figures, against, counted, share
 from loopledger.evaluation.report import Evaluation, Judged, Judgement
 
 
@@ -49,7 +49,7 @@ def compared(evaluation: Evaluation, figures: Figures) -> str | None:
         return None
     online = evaluation.policies[0].overall.average_reward
     text = f"What runs now earned {figures.reward(online)} on average"
-    own = next((one for one in evaluation.policies if one.source == "Baseline" and known(one)), None)
+    own = next((one for one in evaluation.policies if one.source == "Baseline" and _told(one)), None)
     if own is not None and own.overall.average_reward > 0:
         ratio = share(online / own.overall.average_reward)
         theirs = figures.reward(own.overall.average_reward)
@@ -65,7 +65,13 @@ def _better(better: Sequence[Judged], online: Judged, figures: Figures) -> Headl
     more = against(best, online) or figures.signed(verdict.difference)
     rest = [one.name for one in better[1:]]
     also = (f"Better than what runs now as well: {', '.join(rest)}.",) if rest else ()
-    return Headline(f"{best.name} would have earned more: {more}.", (verdict.says, *also), best)
+    base = online.overall.average_reward
+    low, high = verdict.interval
+    sure: tuple[str, ...] = ()
+    if base > 0:
+        gain = f"{share(low / base)} and {share(high / base)}"
+        sure = (f"Between {gain} more than what runs now, with 95{PERCENT} confidence.",)
+    return Headline(f"{best.name} would have earned more: {more}.", (*sure, verdict.says, *also), best)
 
 
 def _open(policies: Sequence[Judged]) -> Headline:
@@ -77,6 +83,11 @@ def _open(policies: Sequence[Judged]) -> Headline:
         (f"{more}Until then keep what runs now. Still open: {names}.",),
         policies[0] if len(policies) == 1 else None,
     )
+
+
+def _told(judged: Judged) -> bool:
+    """Tell whether the log says what a policy would have earned."""
+    return known(judged) and judged.verdict is not None and judged.verdict.judgement != "no answer"
 
 
 def _those(policies: Sequence[Judged], wanted: Judgement) -> list[Judged]:

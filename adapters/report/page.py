@@ -195,18 +195,22 @@ def _features(importance: FeatureImportance | None, figures: Figures) -> Element
 
 
 def _cautions(evaluation: Evaluation) -> Element | None:
-    about = [judged for judged in evaluation.policies if judged.cautions or judged.failed]
-    if not about:
-        return None
+    said = [(judged, _about(judged)) for judged in evaluation.policies]
     terms: list[Content] = [
-        [
-            element("dt", element("bdi", judged.name)),
-            element("dd", f"It could not be judged: {judged.failed}") if judged.failed else None,
-            [element("dd", caution.says) for caution in judged.cautions],
-        ]
-        for judged in about
+        [element("dt", element("bdi", judged.name)), [element("dd", one) for one in about]]
+        for judged, about in said
+        if about
     ]
-    return _section("Cautions, policy by policy", element("dl", terms))
+    return _section("Policy by policy", element("dl", terms)) if terms else None
+
+
+def _about(judged: Judged) -> list[str]:
+    """Return what there is to say about a policy: its verdict, and what to beware of."""
+    if judged.failed:
+        return [f"It could not be judged: {judged.failed}", *(one.says for one in judged.cautions)]
+    told = judged.verdict is not None and judged.verdict.judgement != "itself" and known(judged)
+    verdict = [judged.verdict.says] if told and judged.verdict else []
+    return [*verdict, *(one.says for one in judged.cautions)]
 
 
 def _reading(evaluation: Evaluation) -> Element:

@@ -83,6 +83,15 @@ def moment(at: int) -> str:
     return f"{day(at)}, {when:%H:%M} UTC"
 
 
+def ends(since: int, until: int) -> tuple[str, str]:
+    """Return the ends of a picture's time: dates, or times of day where both are on one."""
+    first, last = day(since), day(until)
+    if first != last:
+        return first, last
+    hours = [f"{_EPOCH + timedelta(microseconds=at):%H:%M}" for at in (since, until)]
+    return f"{first}, {hours[0]}", f"{hours[1]} UTC"
+
+
 def stretch(evaluation: Evaluation) -> str:
     """Return the range that was judged."""
     since, until = day(evaluation.since), day(evaluation.until)

@@ -80,7 +80,7 @@ def check_request(reader: Reader, request: EvaluationRequest) -> Asked:
         for place, candidate in enumerate(request.candidates)
     )
     _check_names(candidates)
-    counts = {kind: _count(reader, kind, first, last) for kind in DECISIONS}
+    counts: dict[DecisionKind, int] = {kind: _count(reader, kind, first, last) for kind in DECISIONS}
     kind = _kind(candidates, counts, then)
     if not counts[kind]:
         raise InvalidRequest(
@@ -132,14 +132,15 @@ def _count(reader: Reader, kind: DecisionKind, first: int, last: int) -> int:
 
 def _kind(candidates: tuple[Named, ...], counts: dict[DecisionKind, int], then: State) -> DecisionKind:
     """Return the kind of decisions that is judged: the candidates' or, without any, what there is most of."""
-    kinds = {candidate.policy.decision_kind for candidate in candidates}
+    kinds: set[DecisionKind] = {candidate.policy.decision_kind for candidate in candidates}
     if len(kinds) > 1:
         raise InvalidRequest(
             "candidates", "must all decide one action, or all several slots: evaluate them apart"
         )
     if not kinds:
         own = then.policy.decision_kind
-        return max(counts, key=lambda kind: (counts[kind], kind == own))
+        one, several = DECISIONS
+        return own if counts[one] == counts[several] else one if counts[one] > counts[several] else several
     (kind,) = kinds
     if not counts[kind] and any(counts.values()):
         raise InvalidRequest(

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from loopledger.errors import InvalidRequest, LearnerFailed
 from loopledger.evaluation.asking import RESERVED, Asked, check_request
+from loopledger.evaluation.cautions import about_range
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.judging import FixedVersion, Judgeable, Own, judge
 from loopledger.evaluation.material import Material, gather
-from loopledger.evaluation.remarks import remarks, remarks_on_version
+from loopledger.evaluation.remarks import learned_inside, remarks
 from loopledger.evaluation.report import Bounds, Caution, Evaluation, Judged, Source
 from loopledger.evaluation.request import EvaluationRequest
 from loopledger.evaluation.rewards import learn_rewards
@@ -84,12 +85,11 @@ def evaluate(
             reasons = ", ".join(f"{count} {why}" for why, count in material.left_out.items())
             raise InvalidRequest("first", f"the range holds no decision that can be judged ({reasons})")
         plan = schedule(reader, material, request.last)
-        least, most = request.reward_range or _USUAL_RANGE
         seen = material.reward_range
-        declared = Declared(material.least_probability, (min(least, seen[0]), max(most, seen[1])))
-        cautions = remarks(reader, asked, material, plan)
+        declared = Declared(material.least_probability, request.reward_range or _wide(_USUAL_RANGE, seen))
+        cautions = remarks(reader, asked, plan)
         cautions += _learn_rewards(material, plan, learner, asked, declared.reward_range)
-        told.part(1)(asked.decisions, asked.decisions)
+        told.part(1)(1, 1)
         entries = _entries(reader, learner, asked, models)
         policies = tuple(
             run(
@@ -99,6 +99,8 @@ def evaluate(
                 ]
             )
         )
+    online, _, fixed = policies[: len(RESERVED)]
+    cautions += about_range(online.overall.sums, fixed.over_time, declared)
     return Evaluation(
         loop=asked.state.loop_id,
         first=request.first,
@@ -108,11 +110,15 @@ def evaluate(
         decisions=material.decisions,
         left_out=material.left_out,
         minute_width=FINEST,
-        reward_range=declared.reward_range,
+        reward_range=_wide(declared.reward_range, seen),
         minimum_probability=declared.minimum_probability,
         policies=policies,
         cautions=tuple(cautions),
     )
+
+
+def _wide(reward_range: Bounds, seen: Bounds) -> Bounds:
+    return min(reward_range[0], seen[0]), max(reward_range[1], seen[1])
 
 
 class _Entry(NamedTuple):
@@ -123,6 +129,7 @@ class _Entry(NamedTuple):
     judged: Judgeable
     arguments: str = ""
     version: int | None = None
+    learned_inside: int = 0
     cautions: tuple[Caution, ...] = ()
 
 
@@ -145,9 +152,9 @@ class _Told:
     def part(self, number: int) -> Progress:
         """Return what one of them tells."""
 
-        def tell(done: int, _total: int) -> None:
+        def tell(done: int, total: int) -> None:
             with self._guard:
-                self._done[number] = min(done, self._each)
+                self._done[number] = self._each * done // max(1, total)
                 whole = sum(self._done)
             if self._progress:
                 self._progress(whole, self._each * len(self._done))
@@ -163,8 +170,8 @@ def _entries(reader: Reader, learner: Learner, asked: Asked, models: Models | No
             entries.append(_Entry(name, "Custom", policy, policy.arguments))
         else:
             judged = FixedVersion(policy, rebuild(reader, learner, version, models))
-            remarked = remarks_on_version(reader, asked, version)
-            entries.append(_Entry(name, "Version", judged, policy.arguments, version, remarked))
+            inside, remarked = learned_inside(reader, asked, version)
+            entries.append(_Entry(name, "Version", judged, policy.arguments, version, inside, remarked))
     return entries
 
 
@@ -204,6 +211,7 @@ def _judged(
             counted.add(cases, answers)
     except LearnerFailed as error:
         counted, failed = tally(), str(error)
+        progress(1, 1)
     return Judged(
         name=entry.name,
         source=entry.source,
@@ -213,6 +221,8 @@ def _judged(
         slots=counted.slots(material.slots) if material.slots else (),
         over_time=counted.points(),
         verdict=None if failed else counted.verdict(entry.name),
-        cautions=entry.cautions,
+        cautions=(*entry.cautions, *counted.cautions(learned_inside=entry.learned_inside))
+        if not failed
+        else (),
         failed=failed,
     )

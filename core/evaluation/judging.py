@@ -17,7 +17,7 @@ from loopledger.evaluation.cases import Answers, Cases, Floats32, Whole
 from loopledger.evaluation.material import Material, Table
 from loopledger.evaluation.probabilities import even_for, scaled, starts_of, usable_for
 from loopledger.evaluation.schedule import Schedule, stretches
-from loopledger.evaluation.working import chunks, folded, twice
+from loopledger.evaluation.working import chunks, models, twice
 from loopledger.learning.learner import Learner, ManyScores
 from loopledger.learning.training import Progress
 from loopledger.policy import LearningPolicy
@@ -90,13 +90,13 @@ def _judged(
     through: int | None,
     batch_at_least: int,
 ) -> Iterator[tuple[Table, Chunk | None]]:
-    model = policy.model if isinstance(policy, FixedVersion) else None
-    known = 0
-    for stretch in stretches(plan, material, through=through, batch_at_least=batch_at_least):
-        if isinstance(policy, LearningPolicy):
-            for learned in stretch.learned:
-                model = folded(learner, policy, model, material, (known, learned))
-                known = learned
+    answering = stretches(plan, material, through=through, batch_at_least=batch_at_least)
+    if isinstance(policy, LearningPolicy):
+        answered = models(learner, policy, material, answering)
+    else:
+        model_throughout = policy.model if isinstance(policy, FixedVersion) else None
+        answered = ((stretch, model_throughout) for stretch in answering)
+    for stretch, model in answered:
         for first, rows in chunks(material, stretch):
             wanted = rows[rows["seq"] >= since]
             if not len(wanted):

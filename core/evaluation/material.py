@@ -84,7 +84,6 @@ class Material:
         judged_from: Seq of the first event of the range; decisions before it are only learned.
         decisions: How many are judged.
         left_out: How many of the range are not, by reason.
-        modes: How many of the judged ones were decided in each learning mode.
         least_probability: The least with which any of their actions might have been taken, if it was drawn.
         reward_range: The least and the most reward among them.
         slots: The id that a slot had at each place when that place first came; none without slots.
@@ -98,7 +97,6 @@ class Material:
         self.judged_from = judged_from
         self.decisions = 0
         self.left_out: dict[str, int] = {}
-        self.modes = Counter[str]()
         self.least_probability = 1.0
         self.reward_range = (math.inf, -math.inf)
         self.slots: tuple[str, ...] = ()
@@ -165,7 +163,6 @@ class Material:
     def count(self, decision: Decision, cases: Sequence[Case]) -> None:
         """Count a decision as judged."""
         self.decisions += 1
-        self.modes[decision.learning_mode] += 1
         rewards = [case.reward for case in cases]
         self.reward_range = (min(self.reward_range[0], *rewards), max(self.reward_range[1], *rewards))
         least = min(case.propensity for case in cases)
@@ -216,12 +213,13 @@ def gather(
     total = _decisions(reader, kind, begin - 1, end)
     material = Material(folder, kind, first)
     counts = Counter[str]()
-    seen = 0
+    read = seen = 0
     with _Writer(material) as writer:
         omitted = without(reader, state.left_out)
         for traced in reader.traced(kind, begin, end):
             joined = join(traced)
             inside = traced.seq >= first
+            read += 1
             seen += inside
             why = "left out of learning" if traced.seq in omitted else _unjudged(joined)
             if why is None:
@@ -230,9 +228,11 @@ def gather(
                     material.count(joined.decision, cases)
             elif inside:
                 counts[why] += 1
-            if progress and seen % _TOGETHER == 0:
-                progress(seen, total)
+            if progress and read % _TOGETHER == 0:
+                progress(read, total)
         material.slots = tuple(writer.slots)
+    if progress:
+        progress(1, 1)
     counts["erased"] = _decisions(reader, kind, first - 1, end) - seen
     counts["window still open"] = _decisions(reader, kind, max(first - 1, end), last)
     material.left_out = {why: count for why, count in sorted(counts.items()) if count}

@@ -1,7 +1,6 @@
 """What there is to say about how an evaluation was made, before any figure is looked at."""
 
 from loopledger.evaluation.asking import Asked
-from loopledger.evaluation.material import Material
 from loopledger.evaluation.report import Caution
 from loopledger.evaluation.schedule import BATCH, Schedule
 from loopledger.learning.replay import version_event
@@ -9,7 +8,7 @@ from loopledger.log.events import ModelImported
 from loopledger.log.journal import Reader
 
 
-def remarks(reader: Reader, asked: Asked, material: Material, plan: Schedule) -> list[Caution]:
+def remarks(reader: Reader, asked: Asked, plan: Schedule) -> list[Caution]:
     """Return what there is to say about the range and how candidates learn from it."""
     found: list[Caution] = []
     if asked.other:
@@ -21,19 +20,12 @@ def remarks(reader: Reader, asked: Asked, material: Material, plan: Schedule) ->
                 "evaluate them apart.",
             )
         )
-    if len(material.modes) > 1:
-        counts = ", ".join(f"{count:,} {mode}" for mode, count in sorted(material.modes.items()))
-        found.append(
-            Caution(
-                "several-modes",
-                f"The range spans learning modes ({counts}). Outside Online mode only the caller's own "
-                "action was ever taken, so these decisions say nothing about other actions.",
-            )
-        )
     changes = sum(
         1
         for _ in reader.records(
-            asked.request.first, asked.request.last, kinds=("PolicyChanged", "RelearningBegun")
+            asked.request.first,
+            asked.request.last,
+            kinds=("PolicyChanged", "PolicyRestored", "RelearningBegun"),
         )
     )
     if changes:
@@ -55,26 +47,20 @@ def remarks(reader: Reader, asked: Asked, material: Material, plan: Schedule) ->
     return found
 
 
-def remarks_on_version(reader: Reader, asked: Asked, version: int) -> tuple[Caution, ...]:
-    """Return whether a version has seen what it is judged by."""
-    newest = version
-    while version:
-        _, event = version_event(reader, version)
+def learned_inside(reader: Reader, asked: Asked, version: int) -> tuple[int, tuple[Caution, ...]]:
+    """Return from how many decisions of the range a version has learned, and whether that is certain."""
+    inside, ancestor = 0, version
+    while ancestor:
+        _, event = version_event(reader, ancestor)
         if isinstance(event, ModelImported):
-            return (
-                Caution(
-                    "unknown-past",
-                    f"Version {newest} comes from an imported model, which may have learned decisions "
-                    "that it is judged by: its figure may be too good.",
-                ),
+            says = (
+                f"Version {version} comes from an imported model, and what that has learned is not known: "
+                "if from decisions of this range, its figures are too good."
             )
-        if event.last is not None and event.last >= asked.request.first:
-            return (
-                Caution(
-                    "own-test-data",
-                    f"Version {newest} has learned decisions that it is judged by, up to event "
-                    f"{event.last}: its figure is too good. Judge it by what came after.",
-                ),
-            )
-        version = event.parent
-    return ()
+            return inside, (Caution("unknown-past", says),)
+        if event.first is not None and event.last is not None:
+            first, last = max(event.first, asked.request.first), min(event.last, asked.request.last)
+            span = reader.span(asked.kind, first - 1, last, event.decisions) if first <= last else None
+            inside += span.decisions if span else 0
+        ancestor = event.parent
+    return inside, ()

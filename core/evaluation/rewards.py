@@ -14,7 +14,7 @@ from loopledger.evaluation.cases import Floats32
 from loopledger.evaluation.material import Material, Table
 from loopledger.evaluation.report import Bounds
 from loopledger.evaluation.schedule import Schedule, stretches
-from loopledger.evaluation.working import chunks, folded, twice
+from loopledger.evaluation.working import chunks, models, twice
 from loopledger.learning.learner import Learner
 from loopledger.policy import LearningPolicy
 
@@ -50,12 +50,7 @@ def learn_rewards(
 def _foretold(
     material: Material, plan: Schedule, learner: Learner, policy: LearningPolicy
 ) -> Iterator[Floats32]:
-    model: bytes | None = None
-    known = 0
-    for stretch in stretches(plan, material):
-        for learned in stretch.learned:
-            model = folded(learner, policy, model, material, (known, learned), "rewards")
-            known = learned
+    for stretch, model in models(learner, policy, material, stretches(plan, material), "rewards"):
         for first, rows in chunks(material, stretch):
             yield _rewards(learner, policy, model, material, first, rows)
 

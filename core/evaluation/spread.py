@@ -16,10 +16,10 @@ from loopledger.policy import LearningPolicy
 _CONTEXTS = 200
 """Questions that are looked at."""
 
-_WORK = 4_000_000
+_WORK = 1_000_000
 """Terms that the engine may have to write out for them, if every feature met every other."""
 
-_TOGETHER = 25
+_TOGETHER = 50
 
 
 class Sample:

@@ -6,11 +6,12 @@ import numpy as np
 
 from loopledger.errors import InvalidRequest
 from loopledger.evaluation.cases import Answers, Cases
+from loopledger.evaluation.cautions import about_policy
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.estimators import cressie_read, effective_sample_size, ips, robust, snips
 from loopledger.evaluation.intervals import interval
 from loopledger.evaluation.merging import merged
-from loopledger.evaluation.report import Bounds, Estimate, Point, SlotEstimate, Sums, Verdict
+from loopledger.evaluation.report import Bounds, Caution, Estimate, Point, SlotEstimate, Sums, Verdict
 from loopledger.evaluation.sequence import ConfidenceSequence
 from loopledger.evaluation.summing import summed
 from loopledger.evaluation.verdict import judge
@@ -100,6 +101,14 @@ class Tally:
         """Judge the policy of this name against what decided, case by case on the same log."""
         sums, inside = self.sums(), self.range_in_force()
         return judge(name, sums, inside, self._sequence.difference(inside.largest_weight(sums)))
+
+    def cautions(self, *, learned_inside: int = 0, chosen_among: int = 0) -> tuple[Caution, ...]:
+        """Return why the figures are not to be trusted, if so; see `cautions.about_policy`."""
+        sums = self.sums()
+        outside = self.range_in_force() != self.declared
+        return about_policy(
+            sums, learned_inside=learned_inside, chosen_among=chosen_among, outside_range=outside
+        )
 
     def range_in_force(self) -> Declared:
         """Return what was declared, its range of rewards widened to those that were seen."""

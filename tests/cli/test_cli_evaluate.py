@@ -92,7 +92,7 @@ def test_what_people_see(run, evaluated):
     assert re.search(
         r"^squarecb would have earned between .* more per case than Online\.$", text, re.MULTILINE
     )
-    assert re.search(r"^caution, version 2: .*learned decisions that it is judged by", text, re.MULTILINE)
+    assert re.search(r"^caution, version 2: .*its figures are too good", text, re.MULTILINE)
     log = run("--data", evaluated, "log", "news", "--kind", "EvaluationEnded").stdout
     assert log.rstrip().endswith("one, Succeeded")
 
