@@ -35,6 +35,7 @@ from loopledger.errors import (
     Overloaded,
     ReplayMismatch,
 )
+from loopledger.evaluation.outcome import SearchStanding
 from loopledger.evaluation.register import Applied, EvaluationRecord
 from loopledger.evaluation.report import (
     Caution,
@@ -44,12 +45,15 @@ from loopledger.evaluation.report import (
     FeatureScore,
     Judged,
     Point,
+    Searched,
     SlotEstimate,
     Sums,
+    Tried,
     Verdict,
 )
-from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest
+from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest, Search
 from loopledger.health import Diagnosis, Finding
+from loopledger.learning.namespaces import Namespaces, crossed
 from loopledger.policy import LearningPolicy
 from loopledger.reports import Entry, Model, Status
 from loopledger.settings import Limits, Settings
@@ -99,6 +103,7 @@ __all__ = [
     "LoopStopped",
     "LoopledgerError",
     "Model",
+    "Namespaces",
     "NotFound",
     "Overloaded",
     "Point",
@@ -106,6 +111,9 @@ __all__ = [
     "RankedAction",
     "Receipt",
     "ReplayMismatch",
+    "Search",
+    "SearchStanding",
+    "Searched",
     "Settings",
     "SimulatedClock",
     "Slot",
@@ -114,8 +122,10 @@ __all__ = [
     "SlotsDecision",
     "Status",
     "Sums",
+    "Tried",
     "Verdict",
     "Verification",
+    "crossed",
     "open",
     "open_async",
     "ready_policies",

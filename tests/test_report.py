@@ -158,6 +158,12 @@ def test_the_headline_is_what_came_out(policies, says):
     assert " ".join(says.split()) in Read(html(asked)).text
 
 
+def test_what_the_log_does_not_tell_is_not_called_worse():
+    silent = judged("silent", "Custom", 0.4, verdict=verdict("no answer", 0, 1))
+    assert headline(evaluation(*three()), Figures([])).more == ("Every other policy would have earned less.",)
+    assert "Of silent the log says too little" in headline(evaluation(*three(), silent), Figures([])).more[0]
+
+
 def test_of_several_better_ones_the_surest_is_in_the_headline():
     lucky = judged("lucky", "Custom", 0.5, verdict=verdict("better", 0.3, 0.29))
     found = headline(evaluation(*three(), lucky, better()), Figures([]))

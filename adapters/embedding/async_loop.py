@@ -35,6 +35,7 @@ from loopledger.errors import LoopStopped
 from loopledger.exchange.export import Export, Format
 from loopledger.facts import Answer
 from loopledger.learning.lineage import ModelVersion
+from loopledger.learning.namespaces import Namespaces
 from loopledger.learning.training import Progress
 from loopledger.log.anchor import Anchor
 from loopledger.log.dates import Dates
@@ -240,6 +241,10 @@ class AsyncLoop(AsyncEvaluatingLoop, AsyncAccounts):
     async def dates(self) -> Dates:
         """Return when the log begins and ends, and more, as `Loop.dates` does."""
         return await self._threads.run_long(self._blocking.dates)
+
+    async def namespaces(self, decisions: int = 1000) -> Namespaces:
+        """Return the namespaces that the loop's last decisions have, as `Loop.namespaces` does."""
+        return await self._threads.run_long(self._blocking.namespaces, decisions)
 
     async def as_of(self, *, time: Moment | None = None, seq: int | None = None) -> AsOf:
         """Return the loop as it was at a moment, as `Loop.as_of` does."""

@@ -2,27 +2,32 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from loopledger.adapters.embedding.evaluating import Asked, check_evaluation, evaluated, evaluation_request
+from loopledger.adapters.embedding.evaluating import check_evaluation, evaluated
 from loopledger.adapters.embedding.exporting import between
 from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.moments import instant
+from loopledger.adapters.embedding.optimizing import (
+    BUDGET,
+    AskedSearch,
+    check_optimization,
+    optimization_request,
+    optimized,
+)
 from loopledger.adapters.embedding.session import Session
 from loopledger.commands import RequestEvaluation
 from loopledger.errors import InvalidRequest, NotFound
 from loopledger.evaluation.evaluator import Begun
-from loopledger.evaluation.report import FeatureImportance
-from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest
+from loopledger.evaluation.importance import Method
+from loopledger.evaluation.report import Caution, Evaluation, FeatureImportance
+from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest, Search
 from loopledger.learning.training import Progress
 from loopledger.log.evaluation_events import Report
 from loopledger.log.journal import Reader
 from loopledger.policy import LearningPolicy
-
-METHOD: Literal["approximate", "leave-one-out"] = "approximate"
-"""How to find out which features matter."""
 
 
 class Beginning(NamedTuple):
@@ -43,10 +48,14 @@ class Beginning(NamedTuple):
         """Compute it, and record what came of it. What `progress` raises ends it, also before it begins."""
 
         def compute(tell: Progress) -> Report | None:
-            progress(0, 1)
-            return self.compute(tell)
+            def told(done: int, total: int) -> None:
+                progress(done, total)
+                tell(done, total)
 
-        self.session.evaluator.carry_out(self.begun, compute, progress)
+            told(0, 1)
+            return self.compute(told)
+
+        self.session.evaluator.carry_out(self.begun, compute)
 
 
 class Wanted(NamedTuple):
@@ -79,9 +88,8 @@ def begin_evaluation(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginnin
         LoopledgerError: Evaluations cannot be computed here.
 
     """
-    check_evaluation()
-    place, learner = loop.place, loop.directory.learner
-    with closing(place.store.reader()) as reader:
+    (check_optimization if wanted.optimizes else check_evaluation)()
+    with closing(loop.place.store.reader()) as reader:
         request, nothing = _request(loop, reader, wanted)
     request = replace(request, since=instant(wanted.since), until=instant(wanted.until))
     session = loop.directory.get(loop.name)
@@ -92,10 +100,10 @@ def begin_evaluation(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginnin
     def compute(tell: Progress) -> Report | None:
         if nothing:
             return None
-        report = evaluated(place, learner, request, tell)
+        report = _computed(loop, request, tell)
         if not wanted.importance:
             return report
-        return replace(report, importance=_importance(loop, request.first, request.last, tell))
+        return replace(report, importance=_importance(loop, request, "approximate", tell))
 
     return Beginning(session, begun, compute)
 
@@ -106,49 +114,71 @@ def begin_importance(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginnin
     Raises:
         InvalidRequest: Names what cannot be used.
         Conflict: There is one of that id, or too many are under way.
+        LoopledgerError: It cannot be computed here.
 
     """
+    check_evaluation()
     session = loop.directory.get(loop.name)
     with closing(loop.place.store.reader()) as reader:
         within = between(reader, session.state, wanted.since, wanted.until)
     request = FeatureImportanceRequest(
         first=within.first,
         last=within.last,
-        method=METHOD,
         since=instant(wanted.since),
         until=instant(wanted.until),
     )
     begun = session.evaluator.begin(RequestEvaluation(evaluation_id, wanted.name, request))
-    return Beginning(session, begun, lambda tell: _importance(loop, within.first, within.last, tell))
-
-
-def _importance(loop: Loop, first: int, last: int, tell: Progress) -> FeatureImportance | None:
-    """Return which features matter; none where there is no decision to look at."""
-    if last < first:
-        return None
-    try:
-        return loop.features(first, last, method=METHOD, progress=tell)
-    except NotFound:
-        return None
+    return Beginning(session, begun, lambda tell: _importance(loop, request, request.method, tell))
 
 
 def _request(loop: Loop, reader: Reader, wanted: Wanted) -> tuple[EvaluationRequest, bool]:
     """Return what is asked, and whether there is nothing to judge."""
-    asked = Asked(
+    asked = AskedSearch(
         policies=wanted.policies,
-        versions=(),
         since=wanted.since,
         until=wanted.until,
-        warm=False,
+        held_out=Search().held_out,
+        seed=0,
+        trials=None,
+        budget=BUDGET,
         reward_range=None,
     )
     try:
-        request = evaluation_request(reader, loop.place.checkpoints, loop.directory.learner, asked)
+        request = optimization_request(reader, loop.place.checkpoints, loop.directory.learner, asked)
     except InvalidRequest as error:
         if error.field != "since":  # that is: no decision there, or none that was not erased
             raise
     else:
-        return request, False
+        return request if wanted.optimizes else _without_search(request), False
     within = between(reader, loop.directory.get(loop.name).state, wanted.since, wanted.until)
     candidates = tuple(Candidate(name=name, policy=policy) for name, policy in wanted.policies.items())
     return EvaluationRequest(first=within.first, last=within.last, candidates=candidates), True
+
+
+def _without_search(request: EvaluationRequest) -> EvaluationRequest:
+    return replace(request, search=None, warm=False)
+
+
+def _computed(loop: Loop, request: EvaluationRequest, tell: Progress) -> Evaluation:
+    """Return what an evaluation comes to; with too little to search, it says so and does without."""
+    place, learner = loop.place, loop.directory.learner
+    if request.search is None:
+        return evaluated(place, learner, request, tell)
+    try:
+        return optimized(place, learner, request, remember=True, progress=tell)
+    except InvalidRequest as error:
+        report = evaluated(place, learner, _without_search(request), tell)
+        said = f"No better policy was searched for: {error.problem}."
+        return replace(report, cautions=(*report.cautions, Caution("no-search", said)))
+
+
+def _importance(
+    loop: Loop, request: EvaluationRequest | FeatureImportanceRequest, method: Method, tell: Progress
+) -> FeatureImportance | None:
+    """Return which features matter; none where there is no decision to look at."""
+    if request.last < request.first:
+        return None
+    try:
+        return loop.features(request.first, request.last, method=method, progress=tell)
+    except NotFound:
+        return None

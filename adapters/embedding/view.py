@@ -24,10 +24,12 @@ from loopledger.audit.verification import Verification
 from loopledger.audit.verify import verify
 from loopledger.audit.why import Why, why
 from loopledger.clock import SimulatedClock
+from loopledger.deciding.request import whole_number
 from loopledger.errors import InvalidRequest, NotFound
 from loopledger.exchange.export import Export, Format
 from loopledger.learning.checkpoints import recover
 from loopledger.learning.lineage import ModelVersion, lineage
+from loopledger.learning.namespaces import Namespaces, namespaces
 from loopledger.learning.replay import first_from, seq_at, state_at
 from loopledger.learning.training import Progress
 from loopledger.log.anchor import Anchor
@@ -158,6 +160,22 @@ class LoopView(EvaluationView, AccountView):
         """Return when the log begins and ends, and when model and settings were changed last."""
         with self._reading() as reader:
             return dates(reader)
+
+    def namespaces(self, decisions: int = 1000) -> Namespaces:
+        """Return the namespaces that the loop's last decisions have; `loopledger.crossed` takes them.
+
+        Args:
+            decisions: At how many to look, at most.
+
+        Raises:
+            InvalidRequest: That is no number above zero.
+
+        """
+        most = whole_number("decisions", decisions)
+        if most < 1:
+            raise InvalidRequest("decisions", "must be at least 1")
+        with self._reading() as reader:
+            return namespaces(reader, most)
 
     def as_of(self, *, time: Moment | None = None, seq: int | None = None) -> AsOf:
         """Return the loop as it was at a time, or after an event; with neither of them, as it is.

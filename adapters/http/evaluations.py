@@ -8,7 +8,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from loopledger.adapters.embedding.beginning import Wanted, begin_evaluation
-from loopledger.adapters.embedding.evaluating import check_evaluation
 from loopledger.adapters.embedding.moments import text
 from loopledger.adapters.http.address import url_of
 from loopledger.adapters.http.bodies import read
@@ -18,9 +17,15 @@ from loopledger.adapters.http.errors import Refusal, refused
 from loopledger.adapters.http.paging import page, read_filter, whole
 from loopledger.adapters.http.results import PolicyResult, important_features, policy_results
 from loopledger.adapters.http.series import EvaluationResult, View, evaluation_result
-from loopledger.adapters.http.standing import description, range_of, refusal_of_conflict, status_of
+from loopledger.adapters.http.standing import (
+    check_computable,
+    description,
+    range_of,
+    refusal_of_conflict,
+    status_of,
+)
 from loopledger.adapters.http.versions import Version
-from loopledger.errors import Conflict, InvalidRequest, LoopledgerError, NotFound
+from loopledger.errors import Conflict, InvalidRequest, NotFound
 from loopledger.evaluation.register import EvaluationRecord
 from loopledger.evaluation.report import Evaluation as Report
 from loopledger.evaluation.request import EvaluationRequest
@@ -112,7 +117,7 @@ async def get_evaluation(call: Call) -> Reply:
     view = _view(call) if call.version is Version.V2022 else None
     record = await found(call, call.name)
     if record.report is not None:
-        _check_here()
+        check_computable()
     # Thousands of intervals may have to be computed; other requests need not wait for them.
     shown = _earlier if view is None else partial(_later, view=view)
     return json_reply(200, await asyncio.to_thread(shown, call, record))
@@ -162,7 +167,7 @@ async def _begin(call: Call, evaluation_id: str) -> None:
         optimizes=bool(optimizes),
         importance=not later,  # later there are operations of its own for it
     )
-    _check_here()
+    check_computable(search=wanted.optimizes)
     try:
         await call.house.jobs.submit(
             call.loop.name, partial(begin_evaluation, evaluation_id=evaluation_id, wanted=wanted)
@@ -173,19 +178,6 @@ async def _begin(call: Call, evaluation_id: str) -> None:
         if "arguments" in str(error):
             raise refused(error, "InvalidPolicyConfiguration") from None
         raise
-
-
-def _check_here() -> None:
-    """Make sure that the packages are here that figures are computed with.
-
-    Raises:
-        Refusal: They are not.
-
-    """
-    try:
-        check_evaluation()
-    except LoopledgerError as error:
-        raise Refusal("NotImplemented", str(error)) from None
 
 
 def _view(call: Call) -> View:

@@ -12,7 +12,13 @@ from loopledger.adapters.http.call import NO_CONTENT, Call, Reply, json_reply
 from loopledger.adapters.http.contracts import FeatureImportanceContract, check_range
 from loopledger.adapters.http.errors import Refusal
 from loopledger.adapters.http.paging import page
-from loopledger.adapters.http.standing import description, range_of, refusal_of_conflict, status_of
+from loopledger.adapters.http.standing import (
+    check_computable,
+    description,
+    range_of,
+    refusal_of_conflict,
+    status_of,
+)
 from loopledger.errors import Conflict, NotFound
 from loopledger.evaluation.register import EvaluationRecord
 from loopledger.evaluation.report import FeatureImportance as Report
@@ -70,6 +76,7 @@ async def put_importance(call: Call) -> Reply:
     contract = read(_decoder, call.body)
     check_range(contract, "InvalidContract")
     wanted = Wanted(contract.name, {}, contract.start_time, contract.end_time)
+    check_computable()
     logged = _logged(call.name)
     if call.name in {_shown(one) for one in await _all(call)}:
         raise Refusal("FeatureImportanceAlreadyExists", about=call.name)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from loopledger.adapters.embedding.evaluating import check_evaluation
+from loopledger.adapters.embedding.optimizing import check_optimization
 from loopledger.adapters.http.call import Call
 from loopledger.adapters.http.errors import Refusal
 from loopledger.adapters.http.versions import Version
-from loopledger.errors import Conflict
+from loopledger.errors import Conflict, LoopledgerError
 from loopledger.evaluation.register import EvaluationRecord
 from loopledger.evaluation.report import Evaluation
 
@@ -68,6 +70,19 @@ def _sentences(record: EvaluationRecord) -> Iterator[str]:
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def check_computable(*, search: bool = False) -> None:
+    """Make sure that the packages are here that evaluations, and perhaps searches, are computed with.
+
+    Raises:
+        Refusal: They are not.
+
+    """
+    try:
+        (check_optimization if search else check_evaluation)()
+    except LoopledgerError as error:
+        raise Refusal("NotImplemented", str(error)) from None
 
 
 async def refusal_of_conflict(call: Call, evaluation_id: str, code: str, error: Conflict) -> Refusal:

@@ -8,6 +8,7 @@ from typing import cast
 from loopledger.commands import Command, EndEvaluation, RequestEvaluation
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import Conflict, LoopledgerError
+from loopledger.evaluation.report import Evaluation
 from loopledger.evaluation.widening import widened
 from loopledger.facts import Answer
 from loopledger.learning.training import Progress
@@ -61,6 +62,7 @@ class Evaluator:
         asked: RequestEvaluation,
         compute: Callable[[Progress], Report],
         progress: Progress | None = None,
+        ending: Callable[[Report], Ending] = lambda _: "Succeeded",
     ) -> Report:
         """Record a request, compute, and record what came of it.
 
@@ -68,13 +70,14 @@ class Evaluator:
             asked: The request.
             compute: Returns the report; it is given what to tell its progress to.
             progress: Is told how much is done, and of how much.
+            ending: Returns how a report ends it.
 
         Raises:
             Conflict: There is one of that id, or it was deleted while it was computed.
             LoopledgerError: It failed, and is recorded as failed.
 
         """
-        return cast("Report", self.carry_out(self.begin(asked), compute, progress))
+        return cast("Report", self.carry_out(self.begin(asked), compute, progress, ending))
 
     def begin(self, asked: RequestEvaluation) -> Begun:
         """Record a request that is carried out later, and keep the loop open for it until then.
@@ -95,6 +98,7 @@ class Evaluator:
         begun: Begun,
         compute: Callable[[Progress], Report | None],
         progress: Progress | None = None,
+        ending: Callable[[Report], Ending] = lambda _: "Succeeded",
     ) -> Report | None:
         """Compute what was begun, and record what came of it.
 
@@ -103,6 +107,7 @@ class Evaluator:
             compute: Returns the report, or none where there is nothing to report of; it is given what
                 to tell its progress to.
             progress: Is told how much is done, and of how much.
+            ending: Returns how a report ends it.
 
         Raises:
             Conflict: It was deleted meanwhile.
@@ -132,9 +137,10 @@ class Evaluator:
             except BaseException:
                 self._end(begun, "Canceled", "it was interrupted before it was done")
                 raise
+            status: Ending = "Succeeded" if report is None else ending(report)
             with self._guard:
                 self._check(begun)
-                self._ask(EndEvaluation(begun.evaluation, "Succeeded", report))
+                self._ask(EndEvaluation(begun.evaluation, status, report, policy=_found(report)))
             return report
         finally:
             with self._guard:
@@ -156,3 +162,8 @@ class Evaluator:
         with self._guard, suppress(LoopledgerError):
             self._check(begun)
             self._ask(EndEvaluation(begun.evaluation, status, reason=reason))
+
+
+def _found(report: Report | None) -> str | None:
+    """Return the best policy that was found, if one was searched for."""
+    return report.searched.winner if isinstance(report, Evaluation) and report.searched else None

@@ -239,7 +239,11 @@ def test_a_long_log_is_paged_on_a_terminal(data, tmp_path, options, paged):
 
 
 def test_whoever_follows_ends_it_without_a_complaint(data):
-    script = "import sys; from loopledger.adapters.cli.main import main; main(sys.argv[1:])"
+    # Where the tests run in the background, Ctrl-C is ignored, and children inherit that.
+    script = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from loopledger.adapters.cli.main import main; main(sys.argv[1:])"
+    )
     command = [sys.executable, "-c", script, "--data", str(data), "log", "news", "--follow", "--last", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as follower:
         assert b"LoopCreated" in follower.stdout.readline()

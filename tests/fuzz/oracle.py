@@ -33,6 +33,7 @@ class Oracle:
     outcomes: dict = field(default_factory=dict)  # event id -> [(at, kind, slot, value, key)]
     learned: int = 0  # decisions that the line has learned or never will
     closed: int = 0  # decisions that any line has learned
+    passed: int = 0  # decisions that an earlier line has learned, or was told never to
     left_out: set = field(default_factory=set)  # event ids
     erased: set = field(default_factory=set)  # event ids of decisions
 
@@ -50,6 +51,11 @@ class Oracle:
                 break
             count += 1
         return max(count, self.closed)
+
+    def begins_anew(self, learned):
+        """Begin another line after so many decisions; with none, after all that any line went past."""
+        self.passed = max(self.passed, self.closed, self.learned)
+        self.learned = self.passed if learned is None else learned
 
     def steps(self, now):
         """Yield the decisions that each training step has to cover."""

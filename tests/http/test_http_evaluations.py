@@ -411,3 +411,36 @@ def test_an_evaluation_that_was_asked_for_elsewhere(begin, data):
     assert found["endTime"][:16] == "2026-01-01T00:33"
     sources = {one["name"]: one["policySource"] for one in found["content"]["value"]}
     assert sources["version 1"] == "Custom"
+
+
+def test_with_too_little_to_search_it_does_without_and_says_so(served):
+    pytest.importorskip("optuna")
+    asking = Evaluating(served)
+    found = asking.done(asking.ask({**CONTRACT, "enablePolicyOptimization": True}))
+    assert found["status"] == "Succeeded"
+    assert found["description"].startswith("No better policy was searched for: ")
+    assert [one["name"] for one in found["content"]["value"]] == ["Online", "Baseline", "Random", "mine"]
+    assert "optimalPolicy" not in found
+
+
+@pytest.mark.slow
+def test_a_better_policy_is_searched_for(begin, tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    monkeypatch.setattr(beginning, "BUDGET", 8.0)
+    folder = tmp_path / "more"
+    learned.make(folder, rounds=8)
+    served = begin(folder)
+    earlier, later = Evaluating(served, Version.PREVIEW_3), Evaluating(served)
+    evaluation_id = earlier.ask({**CONTRACT, "enableOfflineExperimentation": True})
+    found = earlier.done(evaluation_id)
+    assert found["status"] == "completed"
+    assert found["optimalPolicy"] == later.get(evaluation_id)["optimalPolicy"] == "optimized"
+    (best,) = [one for one in found["policyResults"] if one["policySource"] == "OfflineExperimentation"]
+    assert best["name"] == "optimized"
+    check(Version.PREVIEW_3, "Evaluation", found)
+    body = {"evaluationId": evaluation_id, "policyName": "optimized"}
+    earlier.call("POST", "configurations/applyFromEvaluation", body, 204)
+    assert earlier.call("GET", "configurations/policy").json() == {
+        "name": "optimized",
+        "arguments": best["arguments"],
+    }
