@@ -65,7 +65,7 @@ async def delete_policy(call: Call) -> Reply:
 async def _change(call: Call, policy: LearningPolicy) -> Reply:
     async with call.house.changing:
         service = await asyncio.to_thread(read_service, call.house.folder, call.loop.name)
-        if policy.multi_slot and service.is_auto_optimization_enabled:
+        if policy.multi_slot and (await call.loop.settings()).auto_optimization:
             raise Refusal("ProblemTypeIncompatibleWithAutoOptimization")
         if policy == await call.loop.policy():
             pass  # nothing is learned again for a policy that is there
