@@ -52,9 +52,13 @@ def _limits() -> loopledger.Limits:
 
 
 @click.command(help=__doc__)
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=_DATA, help="Where the sets are.")
+@click.option(
+    "--data", type=click.Path(path_type=Path, exists=True), default=_DATA, help="Where the sets are."
+)
 @click.option("--set", "sets", multiple=True, default=("digits", "optdigits", "pendigits", "ohscal"))
-@click.option("--rounds", default=5_000, show_default=True, help="Decisions in a log, if the set has as many.")
+@click.option(
+    "--rounds", default=5_000, show_default=True, help="Decisions in a log, if the set has as many."
+)
 @click.option("--budget", default=300.0, show_default=True, help="Seconds for each search.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_suffix(".json"))
 def main(data: Path, sets: tuple[str, ...], rounds: int, budget: float, out: Path) -> None:
@@ -64,7 +68,9 @@ def main(data: Path, sets: tuple[str, ...], rounds: int, budget: float, out: Pat
         with TemporaryDirectory() as temporary:
             found.append(_one(name, there[name], rounds, budget, Path(temporary)))
         click.echo(msgspec.json.format(msgspec.json.encode(found[-1])))
-    out.write_bytes(msgspec.json.format(msgspec.json.encode({"conditions": conditions(), "found": found})) + b"\n")
+    out.write_bytes(
+        msgspec.json.format(msgspec.json.encode({"conditions": conditions(), "found": found})) + b"\n"
+    )
 
 
 def _one(name: str, problem: Problem, rounds: int, budget: float, folder: Path) -> dict[str, object]:

@@ -1,7 +1,5 @@
 """Putting a learning policy of an evaluation in force."""
 
-import asyncio
-
 import msgspec
 
 from loopledger.adapters.http.bodies import read
@@ -9,7 +7,6 @@ from loopledger.adapters.http.call import NO_CONTENT, Call, Reply
 from loopledger.adapters.http.contracts import PolicyReferenceContract
 from loopledger.adapters.http.errors import Refusal
 from loopledger.adapters.http.evaluations import found
-from loopledger.adapters.http.service import read_service
 from loopledger.errors import Conflict, NotFound
 from loopledger.evaluation.applying import policy_to_apply
 from loopledger.evaluation.report import Evaluation
@@ -30,8 +27,7 @@ async def apply_from_evaluation(call: Call) -> Reply:
         raise Refusal("LearningSettingsNotFound", str(error), target="policyName") from None
     except Conflict as error:
         raise Refusal("EvaluationModelNotFound", str(error), target="policyName") from None
-    service = await asyncio.to_thread(read_service, call.house.folder, call.loop.name)
-    if policy is not None and policy.multi_slot and service.is_auto_optimization_enabled:
+    if policy is not None and policy.multi_slot and (await call.loop.settings()).auto_optimization:
         raise Refusal("ProblemTypeIncompatibleWithAutoOptimization")
     await call.loop.apply_evaluation(given.evaluation_id, given.policy_name)
     return NO_CONTENT
