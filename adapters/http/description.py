@@ -229,7 +229,9 @@ def _query(style: _Style, operation: Operation) -> list[dict[str, Any]]:
     since, more = _QUERIES.get(operation.name, (Version.V1_0, {}))
     if max(style.versions(operation)) >= since:
         for name, schema in more.items():
-            parameters.append({"name": name, "in": "query", "required": name in _REQUIRED, "schema": schema})
+            # Where the query names the version, earlier ones need none of it.
+            required = name in _REQUIRED and len(style.versions(operation)) == 1
+            parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
     return parameters
 
 

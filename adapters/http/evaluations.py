@@ -85,11 +85,13 @@ class Evaluations(msgspec.Struct, frozen=True, rename="camel"):
 
 async def list_evaluations(call: Call) -> Reply:
     """Return the evaluations, the latest first."""
+    clauses = read_filter(call.query.get("filter", ""), list(_FIELDS))
+    page(call, ())  # what cannot be is refused in every version
     records = (await _all(call))[::-1]
     if call.version is not Version.V2022:
         return json_reply(200, [_earlier(call, one) for one in records])
     details = [_details(call, one) for one in records]
-    for clause in read_filter(call.query.get("filter", ""), list(_FIELDS)):
+    for clause in clauses:
         attribute = _FIELDS[clause.field]
         details = [one for one in details if (getattr(one, attribute) == clause.value) is clause.equal]
     shown, more = page(call, details)
@@ -114,12 +116,12 @@ async def put_evaluation(call: Call) -> Reply:
 
 async def get_evaluation(call: Call) -> Reply:
     """Return an evaluation with what it came to."""
-    view = _view(call) if call.version is Version.V2022 else None
+    view = _view(call)
     record = await found(call, call.name)
     if record.report is not None:
         check_computable()
     # Thousands of intervals may have to be computed; other requests need not wait for them.
-    shown = _earlier if view is None else partial(_later, view=view)
+    shown = partial(_later, view=view) if call.version is Version.V2022 else _earlier
     return json_reply(200, await asyncio.to_thread(shown, call, record))
 
 
@@ -187,13 +189,18 @@ def _view(call: Call) -> View:
         raise Refusal("InvalidRequest", "window: must be Expanding or Rolling", target="window")
     if minutes not in (_ROLLING if kind == "rolling" else {_FINEST}):
         raise Refusal("InvalidRequest", _INCOMPATIBLE, target="intervalInMinutes")
-    for field in ("startTime", "endTime"):
-        if field not in call.query:
-            raise Refusal("InvalidRequest", f"{field}: must be given", target=field)
-    since, until = (moment(field, call.query[field]) for field in ("startTime", "endTime"))
-    if until < since:
+    since, until = _moment(call, "startTime"), _moment(call, "endTime")
+    if until < since and {"startTime", "endTime"} <= call.query.keys():
         raise Refusal("InvalidRequest", "endTime: must not be before startTime", target="endTime")
     return View(since, until, minutes, "rolling" if kind == "rolling" else "expanding")
+
+
+def _moment(call: Call, field: str) -> int:
+    if field in call.query:
+        return moment(field, call.query[field])
+    if call.version is Version.V2022:
+        raise Refusal("InvalidRequest", f"{field}: must be given", target=field)
+    return 0
 
 
 def _earlier(call: Call, record: EvaluationRecord) -> Evaluation:
