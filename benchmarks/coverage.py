@@ -43,7 +43,7 @@ class World(NamedTuple):
         places = np.arange(count)
         return Cases(
             seq=places // slots,
-            at=places // slots * 10_000_000,
+            at=places // slots * 1_000_000,
             slot=places % slots,
             offered=np.full(count, ACTIONS),
             position=action,

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -47,13 +48,10 @@ def _against_native(data: Path, actions: int, decisions: int, rounds: int) -> It
         scratch = data / "scratch"
         scratch.mkdir()
 
-        def read() -> None:
-            nonlocal material
-            state = state_at(reader, last)
-            material = gather(reader, state, "Ranked", 1, last, scratch)
-
-        material = None
-        reading = seconds(read)
+        state = state_at(reader, last)
+        begun = time.perf_counter()
+        material = gather(reader, state, "Ranked", 1, last, scratch)
+        reading = time.perf_counter() - begun
         plan = schedule(reader, material, last)
 
         def ours() -> None:

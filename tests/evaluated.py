@@ -1,40 +1,34 @@
-"""Reports of evaluations without an evaluation, for tests of what is done with them."""
+"""Logs and answers for tests of evaluation, from seeded numbers."""
 
-from loopledger.evaluation.report import Estimate, Evaluation, Judged, Point, Sums
+import numpy as np
 
-FIVE = 5 * 60 * 1_000_000
-NONE = Estimate(
-    average_reward=0.0,
-    interval=(0.0, 1.0),
-    anytime=(0.0, 1.0),
-    ips=0.0,
-    snips=None,
-    robust=None,
-    effective_sample_size=0.0,
-    sums=Sums(),
-)
+from loopledger.evaluation.cases import Answers, Cases
+
+LOGGED = np.array([0.84, 0.04, 0.04, 0.04, 0.04])
+OTHER = np.array([0.01, 0.96, 0.01, 0.01, 0.01])
+MINUTE = 60_000_000
 
 
-def judged(name, source="Custom", arguments="--cb_explore_adf --epsilon 0.1", **more):
-    return Judged(name=name, source=source, arguments=arguments, overall=NONE, **more)
+def log(count, *, seed=1, slots=1, clicks=(0.3, 0.5, 0.1, 0.1, 0.1), explored=True, seconds=10):
+    numbers = np.random.default_rng(seed)
+    action = numbers.choice(len(LOGGED), size=count, p=LOGGED)
+    places = np.arange(count)
+    return Cases(
+        seq=places // slots,
+        at=places // slots * seconds * 1_000_000,
+        slot=places % slots,
+        offered=np.full(count, len(LOGGED)),
+        position=action,
+        baseline=np.zeros(count, dtype=np.int64),
+        propensity=LOGGED[action],
+        reward=(numbers.random(count) < np.array(clicks)[action]).astype(float),
+        explored=np.full(count, explored),
+    )
 
 
-def evaluation(*policies, width=5, **more):
-    values = {
-        "loop": "bench",
-        "first": 1,
-        "last": 9,
-        "since": 0,
-        "until": 9,
-        "decisions": 3,
-        "left_out": {"open windows": 1},
-        "minute_width": width,
-        "reward_range": (0.0, 1.0),
-        "minimum_probability": 0.001,
-        "policies": (judged("Online", "Online"), *policies),
-    }
-    return Evaluation(**{**values, **more})
+def answers(cases, probabilities=OTHER):
+    return Answers(np.asarray(probabilities)[cases.position])
 
 
-def points(count, every=FIVE):
-    return tuple([Point(number * every, Sums(cases=1, reward=float(number))) for number in range(count)])
+def constant(cases, probability):
+    return Answers(np.full(len(cases.seq), float(probability)))

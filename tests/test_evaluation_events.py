@@ -2,9 +2,9 @@
 
 import msgspec
 import pytest
-from evaluated import evaluation, judged, points
 from hypothesis import given
 from hypothesis import strategies as st
+from recorded import evaluation, judged, points
 from support import GREEDY, SLOTS, Bench
 from test_loop import learned
 

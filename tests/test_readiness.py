@@ -48,6 +48,12 @@ def test_few_cases_are_not_enough():
     assert judge(stretch(0.2, count=300)).judgement == "not yet"
 
 
+def test_a_match_rate_that_may_be_too_low_is_not_enough_data_where_cases_are_few():
+    found = judge(stretch(0.78, count=300), wanted=300)
+    assert found.judgement == "not enough data"
+    assert "76.5%" in found.reasons[-1]
+
+
 def test_few_rewards_are_not_enough():
     found = judge(stretch(0.84, reward=0.01))
     assert found.judgement == "not enough data"

@@ -78,7 +78,11 @@ _LATER = {
 
 _NUMBER = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
 _PAGING = {"top": _NUMBER, "skip": _NUMBER, "maxpagesize": {**_NUMBER, "minimum": 1}}
-_MOMENT = {"type": "string", "examples": ["2026-09-01T00:00:00Z"]}
+_MOMENT = {
+    "type": "string",
+    "description": "Needed with 2022-09-01-preview.",
+    "examples": ["2026-09-01T00:00:00Z"],
+}
 _QUERIES: dict[str, tuple[Version, dict[str, dict[str, Any]]]] = {
     "Model_Get": (Version.PREVIEW_3, {"signed": {"type": "boolean"}}),
     "Evaluations_List": (Version.V2022, {"filter": {"type": "string"}, **_PAGING}),
@@ -95,7 +99,6 @@ _QUERIES: dict[str, tuple[Version, dict[str, dict[str, Any]]]] = {
 }
 """What can stand in the query, and since when."""
 
-_REQUIRED = {"startTime", "endTime"}
 _NOT_YET = _Shape("Not there yet")
 _SPELLING = {
     "applyfromevaluation": "applyFromEvaluation",
@@ -229,9 +232,7 @@ def _query(style: _Style, operation: Operation) -> list[dict[str, Any]]:
     since, more = _QUERIES.get(operation.name, (Version.V1_0, {}))
     if max(style.versions(operation)) >= since:
         for name, schema in more.items():
-            # Where the query names the version, earlier ones need none of it.
-            required = name in _REQUIRED and len(style.versions(operation)) == 1
-            parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
+            parameters.append({"name": name, "in": "query", "schema": schema})
     return parameters
 
 

@@ -36,7 +36,9 @@ def headline(evaluation: Evaluation, figures: Figures) -> Headline:
     if open_:
         return _open(open_)
     if _those(judged, "worse"):
-        return Headline("Keep what runs now.", ("Every other policy would have earned less.",))
+        silent = ", ".join(one.name for one in _those(judged, "no answer"))
+        why = f"Of {silent} the log says too little; all others" if silent else "Every other policy"
+        return Headline("Keep what runs now.", (f"{why} would have earned less.",))
     return Headline(
         "The log does not say.",
         ("None of these policies can be compared with what runs now; the reasons stand below.",),

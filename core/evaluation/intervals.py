@@ -10,7 +10,6 @@ so it also covers what was never seen.
 """
 
 from functools import lru_cache
-from itertools import product
 from math import sqrt
 from typing import NamedTuple
 
@@ -44,8 +43,9 @@ def interval(sums: Sums, declared: Declared) -> Bounds:
     """Return the 95 % interval of the policy's average reward."""
     least, most = declared.reward_range
     moments = _moments_of_value(sums)
-    extremes = [(w, w * r) for w, r in product(_weights(sums, declared), (least, most))]
-    return _between((least, most), moments, extremes)
+    weights = _weights(sums, declared)
+    lowest, highest = ([(w, w * r) for w in weights] for r in (least, most))
+    return _between((least, most), moments, lowest, highest)
 
 
 def difference_interval(sums: Sums, declared: Declared) -> Bounds:
@@ -56,8 +56,10 @@ def difference_interval(sums: Sums, declared: Declared) -> Bounds:
     """
     least, most = declared.reward_range
     moments = _moments_of_difference(sums)
-    extremes = [(w, w * r - r) for w, r in product(_weights(sums, declared), (least, most))]
-    return _between((least - most, most - least), moments, extremes)
+    weights = _weights(sums, declared)
+    lowest = [(w, (w - 1) * (most if w < 1 else least)) for w in weights]
+    highest = [(w, (w - 1) * (least if w < 1 else most)) for w in weights]
+    return _between((least - most, most - least), moments, lowest, highest)
 
 
 def deviation(sums: Sums) -> float:
@@ -99,23 +101,25 @@ def _weights(sums: Sums, declared: Declared) -> Bounds:
     return (1.0, 1.0) if alike(sums) else (0.0, declared.largest_weight(sums))
 
 
-def _between(limits: Bounds, moments: Moments, extremes: list[Observation]) -> Bounds:
+def _between(
+    limits: Bounds, moments: Moments, lowest: list[Observation], highest: list[Observation]
+) -> Bounds:
     least, most = limits
     if not moments.n:
         return limits
-    allowed = _allowed(moments, extremes)
+    allowed = _allowed(moments, [w for w, _ in lowest])
     mirrored = moments._replace(z=-moments.z, wz=-moments.wz)
-    lower = [_lower(moments, allowed, (w, z)) for w, z in extremes]
-    upper = [_lower(mirrored, allowed, (w, -z)) for w, z in extremes]
+    lower = [_lower(moments, allowed, (w, z)) for w, z in lowest]
+    upper = [_lower(mirrored, allowed, (w, -z)) for w, z in highest]
     low = min((end for end in lower if end is not None), default=least)
     high = -min((end for end in upper if end is not None), default=-most)
     return min(max(low, least), most), max(min(high, most), least)
 
 
-def _allowed(moments: Moments, extremes: list[Observation]) -> float:
+def _allowed(moments: Moments, weights: list[float]) -> float:
     """Return how far from the observed distribution the others may be: by an F quantile."""
     n, w, ww = moments.n, moments.w, moments.ww
-    fake = max(w for w, _ in extremes) if w < n else min(w for w, _ in extremes)
+    fake = max(weights) if w < n else min(weights)
     mean, square = (fake + w) / (1 + n), (fake**2 + ww) / (1 + n)
     spread = square - mean**2
     nearest = (1 + n) * (mean - 1) ** 2 / spread if spread > _SAME else 0.0

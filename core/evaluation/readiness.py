@@ -51,7 +51,7 @@ def readiness(
     goal = max(LEAST, OF_PLATEAU * recent.plateau)
     reasons = [_match(recent), _ratio(recent)]
     against = list(_against(recent, goal, batches, slots))
-    missing = _missing(recent, wanted)
+    missing = _missing(recent, goal, wanted)
     if against:
         says = (
             "Not yet. Stay in Apprentice mode: going Online now would cost rewards until it has learned more."
@@ -118,9 +118,11 @@ def _against(
     return found
 
 
-def _missing(recent: Stretch, wanted: int) -> list[str]:
+def _missing(recent: Stretch, goal: float, wanted: int) -> list[str]:
     if recent.number_of_events < wanted:
         return [f"{recent.number_of_events:,} cases are counted; {wanted:,} are needed."]
+    if recent.match_interval[0] < goal:
+        return [f"More cases would tell whether the match rate reaches {goal:.1%}: look at more (`recent`)."]
     interval = recent.achievement_interval
     if interval is not None and interval[0] < LEAST:
         few = f"So few rewards came that it may be keeping less than {LEAST:.0%} of them"

@@ -279,7 +279,8 @@ class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):
         reward_without: The estimated average reward without it; none for the approximate kind.
         present: In what share of the decisions it is there.
         values: How many different values were seen, counted up to 1,000.
-        remark: ``never present``, ``nearly never present``, ``constant`` or ``unique per event``, if so.
+        remark: ``never present``, ``no longer present``, ``nearly never present``, ``constant`` or
+            ``unique per event``, if so.
 
     """
 

@@ -6,6 +6,7 @@ import learned
 import pytest
 
 import loopledger
+from loopledger.adapters.cli.chart import stretched
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,27 @@ def test_apprentice_answers_first_and_shows_why(run, apprentices):
     assert len([line for line in lines if line.startswith("2026-01-0")]) == 3
     first = run("--data", apprentices, "apprentice", "news", "--until", "2026-01-01T12:00").stdout
     assert first.startswith("Not yet.")
+
+
+def test_few_values_fill_a_curve_in_order():
+    assert stretched([0.1, 0.9], 4) == [0.1, 0.1, 0.9, 0.9]
+    assert stretched([0.1, 0.5, 0.9], 2) == [0.1, 0.5, 0.9]
+
+
+def test_slots_have_figures_of_their_own(run, here):
+    clock = loopledger.SimulatedClock(learned.START)
+    settings = loopledger.Settings(model_update_frequency=0, learning_mode="Apprentice")
+    with loopledger.open(here / "data", clock=clock, workers=1) as ledger:
+        loop = ledger.create("shelf", policy=learned.SLOTS_POLICY, settings=settings)
+        learned.live_slots(loop, clock, {"top": "music", "side": "sports", "foot": "politics"})
+    shown = run("--data", here / "data", "apprentice", "shelf").stdout
+    rows = [line.split("\t") for line in shown.splitlines() if "\t" in line]
+    assert [row[:2] for row in rows if row[0] in {"top", "side", "foot"}] == [
+        ["top", "40"],
+        ["side", "40"],
+        ["foot", "40"],
+    ]
+    assert "120 cases" in shown
 
 
 def test_apprentice_as_json_has_personalizers_numbers(run, apprentices):
