@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from loopledger.adapters.embedding.evaluating import check_evaluation, evaluated
+from loopledger.adapters.embedding.computing import Task, computed, without_search
+from loopledger.adapters.embedding.evaluating import check_evaluation
 from loopledger.adapters.embedding.exporting import between
 from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.moments import instant
@@ -15,14 +16,12 @@ from loopledger.adapters.embedding.optimizing import (
     AskedSearch,
     check_optimization,
     optimization_request,
-    optimized,
 )
 from loopledger.adapters.embedding.session import Session
+from loopledger.adapters.optimization.apart import computed_apart
 from loopledger.commands import RequestEvaluation
-from loopledger.errors import InvalidRequest, NotFound
+from loopledger.errors import InvalidRequest
 from loopledger.evaluation.evaluator import Begun
-from loopledger.evaluation.importance import Method
-from loopledger.evaluation.report import Caution, Evaluation, FeatureImportance
 from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest, Search
 from loopledger.learning.training import Progress
 from loopledger.log.evaluation_events import Report
@@ -97,15 +96,10 @@ def begin_evaluation(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginnin
         RequestEvaluation(evaluation_id, wanted.name, request, optimizes=wanted.optimizes)
     )
 
-    def compute(tell: Progress) -> Report | None:
-        if nothing:
-            return None
-        report = _computed(loop, request, tell)
-        if not wanted.importance:
-            return report
-        return replace(report, importance=_importance(loop, request, "approximate", tell))
-
-    return Beginning(session, begun, compute)
+    if nothing:
+        return Beginning(session, begun, lambda _: None)
+    now = int(loop.directory.clock.now())
+    return _beginning(loop, session, begun, Task(loop.name, now, request, wanted.importance))
 
 
 def begin_importance(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginning:
@@ -128,7 +122,18 @@ def begin_importance(loop: Loop, evaluation_id: str, wanted: Wanted) -> Beginnin
         until=instant(wanted.until),
     )
     begun = session.evaluator.begin(RequestEvaluation(evaluation_id, wanted.name, request))
-    return Beginning(session, begun, lambda tell: _importance(loop, request, request.method, tell))
+    return _beginning(loop, session, begun, Task(loop.name, int(loop.directory.clock.now()), request))
+
+
+def _beginning(loop: Loop, session: Session, begun: Begun, task: Task) -> Beginning:
+    place, learner = loop.place, loop.directory.learner
+
+    def compute(tell: Progress) -> Report | None:
+        if place.folder is None:  # another process could not read it
+            return computed(place, learner, task, tell)
+        return computed_apart(place.folder, task, lambda: tell(0, 1))
+
+    return Beginning(session, begun, compute)
 
 
 def _request(loop: Loop, reader: Reader, wanted: Wanted) -> tuple[EvaluationRequest, bool]:
@@ -149,36 +154,7 @@ def _request(loop: Loop, reader: Reader, wanted: Wanted) -> tuple[EvaluationRequ
         if error.field != "since":  # that is: no decision there, or none that was not erased
             raise
     else:
-        return request if wanted.optimizes else _without_search(request), False
+        return request if wanted.optimizes else without_search(request), False
     within = between(reader, loop.directory.get(loop.name).state, wanted.since, wanted.until)
     candidates = tuple(Candidate(name=name, policy=policy) for name, policy in wanted.policies.items())
     return EvaluationRequest(first=within.first, last=within.last, candidates=candidates), True
-
-
-def _without_search(request: EvaluationRequest) -> EvaluationRequest:
-    return replace(request, search=None, warm=False)
-
-
-def _computed(loop: Loop, request: EvaluationRequest, tell: Progress) -> Evaluation:
-    """Return what an evaluation comes to; with too little to search, it says so and does without."""
-    place, learner = loop.place, loop.directory.learner
-    if request.search is None:
-        return evaluated(place, learner, request, tell)
-    try:
-        return optimized(place, learner, request, remember=True, progress=tell)
-    except InvalidRequest as error:
-        report = evaluated(place, learner, _without_search(request), tell)
-        said = f"No better policy was searched for: {error.problem}."
-        return replace(report, cautions=(*report.cautions, Caution("no-search", said)))
-
-
-def _importance(
-    loop: Loop, request: EvaluationRequest | FeatureImportanceRequest, method: Method, tell: Progress
-) -> FeatureImportance | None:
-    """Return which features matter; none where there is no decision to look at."""
-    if request.last < request.first:
-        return None
-    try:
-        return loop.features(request.first, request.last, method=method, progress=tell)
-    except NotFound:
-        return None

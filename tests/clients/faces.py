@@ -19,7 +19,7 @@ import pytest
 
 HERE = Path(__file__).parent
 _numbers = itertools.count()
-HANG = 60
+HANG = 120
 SCRIPTS = {"cognitiveservices (npm)": "cognitiveservices.js", "rest (npm)": "rest.js"}
 DECIDING = ["cognitiveservices (PyPI)", "ai (PyPI)", *SCRIPTS]
 """The clients that rank, reward and activate: all of them."""

@@ -29,7 +29,7 @@ CONTRACT = {
 NEVER = {**CONTRACT, "startTime": "2020-01-01T00:00:00Z", "endTime": "2020-01-02T00:00:00Z"}
 BETWEEN = "startTime=2026-01-01&endTime=2026-02-01"
 OPEN = {"pending", "notSubmitted", "Running", "NotSubmitted"}
-HANG = 60
+HANG = 120
 _numbers = count()
 
 
@@ -78,15 +78,14 @@ def version(request):
 @pytest.fixture
 def held(monkeypatch):
     """Let evaluations go on until they are let go."""
-    computed, holding = beginning.evaluated, threading.Event()
+    computed, holding = beginning.computed_apart, threading.Event()
 
-    def evaluated(place, learner, request, tell):
-        passed = count(1)
+    def computed_apart(folder, task, keep_on):
         while not holding.wait(0.01):
-            tell(next(passed), 0)
-        return computed(place, learner, request, lambda *_: tell(next(passed), 0))
+            keep_on()
+        return computed(folder, task, keep_on)
 
-    monkeypatch.setattr(beginning, "evaluated", evaluated)
+    monkeypatch.setattr(beginning, "computed_apart", computed_apart)
     yield holding
     holding.set()
 
@@ -358,7 +357,7 @@ def test_a_failure_is_told_and_the_next_goes_on(served, monkeypatch):
         raise loopledger.LearnerFailed("the engine is gone")
 
     with monkeypatch.context() as context:
-        context.setattr("loopledger.adapters.embedding.beginning.evaluated", fails)
+        context.setattr(beginning, "computed_apart", fails)
         asking = Evaluating(served)
         found = asking.done(asking.ask())
     assert (found["status"], found["description"]) == ("Failed", "the engine is gone.")
