@@ -1,11 +1,13 @@
 """Where loops are kept."""
 
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from loopledger.adapters.files import FileCheckpoints
 from loopledger.adapters.memory import MemoryCheckpoints, MemoryStore
 from loopledger.adapters.sqlite.store import SqliteStore
+from loopledger.errors import LoopledgerError
 from loopledger.learning.checkpoints import Checkpoints
 from loopledger.log.journal import Store
 
@@ -33,3 +35,20 @@ def in_folder(folder: Path) -> Place:
 def in_memory() -> Place:
     """Return a place that is gone with the program."""
     return Place(MemoryStore(), MemoryCheckpoints(), None)
+
+
+def check_data_folder(folder: Path) -> None:
+    """Make a data folder if there is none, and try to write there.
+
+    Raises:
+        LoopledgerError: It cannot be made, or not be written.
+
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise LoopledgerError(
+            f"{folder} cannot be the data folder: {error.strerror}; name one that can be written with --data"
+        ) from None

@@ -19,6 +19,7 @@ from ranking import many_callers, one_caller
 from rebuilding import any_past_version, from_the_log
 from rich.console import Console
 from rich.table import Table
+from serving import serving
 
 PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "many-callers": (many_callers, 15),
@@ -29,6 +30,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "auditing": (auditing, 3),
     "evaluating": (evaluating, 3),
     "memory": (memory, 1),
+    "serving": (serving, 5),
 }
 
 
@@ -40,7 +42,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "--rounds", type=click.FloatRange(0.1, 100), default=1.0, help="So many times the usual rounds."
 )
 def main(parts: tuple[str, ...], out: Path, folder: Path, rounds: float) -> None:
-    """Measure PARTS, or everything: about a quarter of an hour."""
+    """Measure PARTS, or everything: some twenty minutes."""
     console = Console(stderr=True)
     found: list[Row] = []
     begun = time.perf_counter()

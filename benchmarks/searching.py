@@ -24,9 +24,12 @@ _WAIT = 60.0
 
 
 def lived(folder: Path, problem: Problem, policy: loopledger.LearningPolicy, rounds: int) -> float:
-    """Let a loop decide, a second apart, learning every hundred decisions; return what it earned on average."""
+    """Let a loop decide, a second apart, learning every hundred decisions; return its average reward."""
     settings = loopledger.Settings(
-        model_update_frequency=0, reward_wait_time=_WAIT, reward_range=(0.0, 1.0), limits=_limits()
+        model_update_frequency=0,
+        reward_wait_time=_WAIT,
+        reward_range=(0.0, 1.0),
+        limits=loopledger.Limits(actions=100),
     )
     clock = loopledger.SimulatedClock()
     total, count = 0.0, 0
@@ -35,7 +38,9 @@ def lived(folder: Path, problem: Problem, policy: loopledger.LearningPolicy, rou
         for context, rewards in islice(problem.questions(problem.rounds, 1), rounds):
             whole = msgspec.json.decode(context)
             ids = [action["i"]["id"] for action in whole["_multi"]]
-            decision = loop.rank(whole["FromUrl"][0], dict.fromkeys(ids, {}), event_id=f"event-{count:06d}")
+            decision = loop.rank(
+                whole["FromUrl"][0], {name: {} for name in ids}, event_id=f"event-{count:06d}"
+            )
             reward = rewards[ids.index(decision.action)]
             loop.reward(decision.event_id, reward)
             total, count = total + reward, count + 1
@@ -45,10 +50,6 @@ def lived(folder: Path, problem: Problem, policy: loopledger.LearningPolicy, rou
         clock.advance(_WAIT + 1)
         loop.train()
     return total / count
-
-
-def _limits() -> loopledger.Limits:
-    return loopledger.Limits(actions=100)
 
 
 @click.command(help=__doc__)

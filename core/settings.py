@@ -1,6 +1,6 @@
 """What can be set about a loop, with the defaults and the limits of each."""
 
-from datetime import UTC, datetime
+import re
 from typing import Literal, get_args
 
 import msgspec
@@ -12,6 +12,10 @@ LearningMode = Literal["Online", "Apprentice", "LoggingOnly"]
 RewardAggregation = Literal["earliest", "sum", "average", "median", "min", "max"]
 
 _DAY = 86_400.0
+_MOMENT = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"([T ]([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d(\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?)?"
+)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,13 +85,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limits: Limits = Limits()
 
     @property
-    def first_optimization(self) -> int | None:
-        """When the first automatic optimization is, UTC in microseconds since 1970, if that is set."""
-        if self.auto_optimization_start is None:
-            return None
-        return _microseconds(self.auto_optimization_start)
-
-    @property
     def reward_wait(self) -> int:
         """The reward wait time in microseconds."""
         return round(self.reward_wait_time * SECOND)
@@ -127,8 +124,11 @@ def check_settings(settings: Settings) -> Settings:
             "minimum_probability",
             "times limits.actions it may be at most 0.5, or the model would have no say: lower one of them",
         )
-    if settings.auto_optimization_start is not None:
-        _microseconds(settings.auto_optimization_start)
+    start = settings.auto_optimization_start
+    if start is not None and not _MOMENT.fullmatch(start):
+        raise InvalidRequest(
+            "auto_optimization_start", "must be a time in ISO 8601, such as 2026-09-01T03:00:00Z"
+        )
     _one_of("learning_mode", settings.learning_mode, get_args(LearningMode))
     _one_of("reward_aggregation", settings.reward_aggregation, get_args(RewardAggregation))
     return settings
@@ -146,18 +146,6 @@ def settings_from(values: object) -> Settings:
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise InvalidRequest("settings", f"{error}; config/default.toml shows them all") from None
     return check_settings(settings)
-
-
-def _microseconds(given: str) -> int:
-    try:
-        moment = datetime.fromisoformat(given)
-    except ValueError:
-        raise InvalidRequest(
-            "auto_optimization_start", "must be a time in ISO 8601, such as 2026-09-01T03:00:00Z"
-        ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * SECOND)
 
 
 def _within(field: str, value: float, least: float, most: float) -> None:

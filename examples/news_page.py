@@ -84,5 +84,6 @@ class NewsPage(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
+    server = ThreadingHTTPServer(("127.0.0.1", port), NewsPage)
     print(f"the page is at http://127.0.0.1:{port}", flush=True)
-    ThreadingHTTPServer(("127.0.0.1", port), NewsPage).serve_forever()
+    server.serve_forever()

@@ -6,12 +6,13 @@ import pytest
 from test_optimize import SLOW, START, by_chance, by_the_hour, lived
 
 import loopledger
+from loopledger.adapters.embedding.moments import microseconds
 from loopledger.clock import SECOND
 from loopledger.errors import InvalidRequest
 from loopledger.evaluation import automatic
 from loopledger.evaluation.automatic import automatic_request, next_optimization
 from loopledger.evaluation.request import Search
-from loopledger.settings import Settings, settings_from
+from loopledger.settings import settings_from
 
 DAY = 86_400 * SECOND
 
@@ -26,13 +27,17 @@ DAY = 86_400 * SECOND
     ],
 )
 def test_it_is_due_a_frequency_after_the_last_or_counted_from_its_start(start, since, due):
-    settings = Settings(auto_optimization_frequency=2 * 86_400, auto_optimization_start=start)
-    assert next_optimization(settings, since) == due
+    settings = settings_from({"auto_optimization_frequency": 2 * 86_400.0, "auto_optimization_start": start})
+    begin = None if start is None else microseconds(start)
+    assert next_optimization(settings, begin, since) == due
 
 
-def test_a_start_must_be_a_time():
+@pytest.mark.parametrize(
+    "start", ["tomorrow", "", "2026-13-01", "2026-01-01T25:00:00Z", "2026-01-01T00:00:00Q"]
+)
+def test_a_start_must_be_a_time(start):
     with pytest.raises(InvalidRequest, match="auto_optimization_start"):
-        settings_from({"auto_optimization_start": "tomorrow"})
+        settings_from({"auto_optimization_start": start})
 
 
 def test_it_looks_at_two_weeks_or_further_back_where_little_happened(tmp_path, monkeypatch):

@@ -1,14 +1,19 @@
 """Searching for better learning policies: found where there are some, and none where there are none."""
 
+import os
+import shutil
+import signal
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from judged import Live
 
 import loopledger
 from loopledger.adapters.optimization.proposer import OptunaProposer
 from loopledger.adapters.side_by_side import side_by_side
+from loopledger.adapters.vw.learner import VwLearner
 from loopledger.deciding.draw import uniform_hash
 from loopledger.errors import InvalidRequest, LearnerFailed
 from loopledger.evaluation.optimize import OWN, WINNER, Means, optimize
@@ -64,7 +69,7 @@ def noise(tmp_path_factory):
     return lived(tmp_path_factory.mktemp("noise"), by_chance)
 
 
-class Search8:
+class Searching:
     """Searches a loop's log, a few trials at a time."""
 
     def __init__(self, folder, learner, scratch):
@@ -93,7 +98,7 @@ class Search8:
 
 @pytest.fixture
 def searching(vw, tmp_path):
-    return lambda folder: Search8(folder, vw, tmp_path / "scratch")
+    return lambda folder: Searching(folder, vw, tmp_path / "scratch")
 
 
 def test_a_better_policy_is_found_and_judged_on_what_was_held_out(searching, strong):
@@ -104,7 +109,7 @@ def test_a_better_policy_is_found_and_judged_on_what_was_held_out(searching, str
     assert found.source == "OfflineExperimentation"
     assert found.verdict.judgement == "better"
     assert found.overall.average_reward > 1.5 * policies["Online"].overall.average_reward
-    assert [caution.about for caution in found.cautions] == ["optimistic-search"]
+    assert found.cautions[-1].about == "optimistic-search"
     searched = report.searched
     assert searched.last < report.first
     assert searched.decisions + report.decisions == 900
@@ -190,3 +195,66 @@ def test_too_little_to_search_is_named(searching, tmp_path):
     folder = lived(tmp_path / "short", by_chance, count=150)
     with pytest.raises(InvalidRequest, match="held out holds 38"):
         searching(folder).optimize(trials=4)
+
+
+class Murderous:
+    """A learner that kills all its workers now and then, as somebody might who is short of memory."""
+
+    def __init__(self, learner):
+        self._learner = learner
+        self._folds = 0
+        self.killed = 0
+
+    def __getattr__(self, name):
+        return getattr(self._learner, name)
+
+    def fold(self, *arguments):
+        self._folds += 1
+        if self._folds % 40 == 0:
+            for worker in [*self._learner._workers._idle, *self._learner._workers._busy]:
+                with suppress(ProcessLookupError):
+                    os.kill(worker.process, signal.SIGKILL)
+                self.killed += 1
+        return self._learner.fold(*arguments)
+
+
+def test_killed_workers_change_nothing(searching, strong):
+    undisturbed = searching(strong)
+    undisturbed.optimize(trials=6)
+    learner = VwLearner(workers=2)
+    try:
+        disturbed = searching(strong)
+        disturbed.learner = Murderous(learner)
+        disturbed.optimize(trials=6)
+        assert disturbed.learner.killed > 0
+        assert disturbed.outcomes == undisturbed.outcomes
+    finally:
+        learner.close()
+
+
+async def test_the_async_face_searches_too_and_the_log_says_so(strong, tmp_path):
+    folder = shutil.copytree(strong.parent, tmp_path / "data")
+    standings = []
+    async with loopledger.open_async(folder, workers=2) as ledger:
+        loop = await ledger.loop("news")
+        report = await loop.optimize(trials=8, budget=None, evaluation_id="mine", progress=standings.append)
+        assert (await loop.evaluation("mine")).report == report
+        assert report.searched.winner == WINNER
+        await loop.apply_evaluation("mine", WINNER)
+        assert (await loop.policy()).name == WINNER
+    assert standings[-1].trials == 8
+    assert standings[-1].best.arguments == report.searched.best[0].arguments
+
+
+def test_several_slots_can_be_searched_too(searching, tmp_path):
+    live = Live(tmp_path / "slots", "--ccb_explore_adf --epsilon 0.4 --power_t 0 -l 0.001")
+    for _ in range(6):
+        live.batch(80)
+    live.clock.advance(100)
+    live.loop.train()
+    live.close()
+    found = searching(tmp_path / "slots" / "news")
+    report = found.optimize(trials=12, ready=list(loopledger.ready_policies().values()))
+    assert all("--ccb_explore_adf" in outcome.arguments for outcome in found.outcomes)
+    assert report.searched.failed == 0
+    assert {judged.name for judged in report.policies} >= {"Online", OWN}

@@ -12,6 +12,7 @@ import loopledger
 from loopledger import Settings
 from loopledger.adapters.embedding import directory as directory_module
 from loopledger.adapters.vw.learner import VwLearner
+from loopledger.errors import LearnerFailed
 
 ACTIONS = {"a": {"x": 1}, "b": {"x": 2}}
 EVERY_FIVE_MINUTES = Settings(model_update_frequency=300, reward_wait_time=600)
@@ -124,6 +125,28 @@ def test_after_a_training_that_failed_the_next_one_comes_in_time(ledger, clock, 
     clock.advance(300)
     assert trained(loop) == [900]
     assert session_of(ledger).last_failure is None
+
+
+def test_a_training_that_closing_interrupts_has_not_failed(tmp_path, tiny, monkeypatch, caplog):
+    begun, ended = threading.Event(), threading.Event()
+    fold = tiny.fold
+
+    def interrupted(*arguments):
+        begun.set()
+        ended.wait(30)
+        fold(*arguments)
+        raise LearnerFailed("the learning process died of SIGKILL")
+
+    monkeypatch.setattr(tiny, "fold", interrupted)
+    monkeypatch.setattr(Lent, "close", lambda _: ended.set())
+    ledger = loopledger.open(tmp_path)
+    loop = made(ledger, settings=Settings(model_update_frequency=0.01, reward_wait_time=0.01))
+    ask(loop, "e")
+    session = session_of(ledger)
+    assert begun.wait(30)
+    ledger.close()
+    assert session.failures == 0
+    assert "automatic training failed" not in caplog.text
 
 
 def test_what_fell_due_while_the_loop_was_closed_is_done_when_it_is_opened(tmp_path, clock):

@@ -10,6 +10,7 @@ from loopledger.adapters.cli.config import config_option, configured
 from loopledger.adapters.cli.output import as_json, print_json
 from loopledger.adapters.http.config import Misconfigured, ServerConfig
 from loopledger.adapters.http.lines import JsonLines
+from loopledger.adapters.place import check_data_folder
 from loopledger.errors import LoopledgerError
 
 _DEFAULT = ServerConfig()
@@ -31,6 +32,11 @@ _DEFAULT = ServerConfig()
     "--grace",
     metavar="SECONDS",
     help=f"For requests that are under way when the server is ended, {_DEFAULT.grace:g} by default.",
+)
+@click.option(
+    "--patience",
+    metavar="SECONDS",
+    help=f"For a request to come in, and for a Rank to be answered, {_DEFAULT.patience:g} by default.",
 )
 @click.option(
     "--most-at-once",
@@ -56,7 +62,7 @@ def command(ctx: click.Context, /, file: Path | None, json_: bool, **flags: Any)
         raise
     try:
         from loopledger.adapters.http.app import build_app  # noqa: PLC0415 - only serving needs it
-        from loopledger.adapters.http.serving import Place, serve  # noqa: PLC0415
+        from loopledger.adapters.http.serving import Place, Times, serve  # noqa: PLC0415
     except ImportError:
         raise LoopledgerError(
             "serving needs the packages starlette, uvicorn and prometheus-client: "
@@ -65,6 +71,7 @@ def command(ctx: click.Context, /, file: Path | None, json_: bool, **flags: Any)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonLines())
     data = Path(server.data)
+    check_data_folder(data)
 
     def ready(address: str) -> None:
         if json_:
@@ -73,9 +80,14 @@ def command(ctx: click.Context, /, file: Path | None, json_: bool, **flags: Any)
             click.echo(f"serving the loops in {data} at {address}")
 
     app = build_app(
-        data, trusted=server.trust, most_at_once=server.most_at_once, open_loops=server.open_loops
+        data,
+        trusted=server.trust,
+        most_at_once=server.most_at_once,
+        open_loops=server.open_loops,
+        patience=server.patience,
     )
     certificate, private_key = (
         None if path is None else Path(path) for path in (server.certificate, server.private_key)
     )
-    serve(app, Place(server.host, server.port, certificate, private_key), server.grace, ready)
+    times = Times(server.grace, server.patience)
+    serve(app, Place(server.host, server.port, certificate, private_key), times, ready)

@@ -6,12 +6,13 @@ from contextlib import closing, suppress
 
 from loopledger.adapters.embedding.building import EventIds
 from loopledger.adapters.embedding.chores import Chores
+from loopledger.adapters.embedding.moments import microseconds
 from loopledger.adapters.embedding.optimizing import check_optimization, optimized
 from loopledger.adapters.place import Place
 from loopledger.clock import SECOND, Clock, SimulatedClock
 from loopledger.commands import Command, DeleteEvaluation, Relearn, RequestEvaluation
 from loopledger.diagnostics import diagnostics
-from loopledger.errors import LoopledgerError, LoopStopped
+from loopledger.errors import InvalidRequest, LoopledgerError, LoopStopped
 from loopledger.evaluation.applying import policy_to_apply
 from loopledger.evaluation.automatic import KEPT, automatic_request, is_to_apply, next_optimization
 from loopledger.evaluation.evaluator import Evaluator
@@ -78,7 +79,7 @@ class AutomaticOptimization:
             state = self._state()
             if self._closed or not state.settings.auto_optimization:
                 return
-            due = next_optimization(state.settings, state.optimizing_since)
+            due = next_optimization(state.settings, self._start(), state.optimizing_since)
             wait = max(at_least, (due - self._clock.now()) / SECOND)
             self._cancel = self._clock.call_later(wait, self._due)
 
@@ -89,6 +90,17 @@ class AutomaticOptimization:
             if self._cancel is not None:
                 self._cancel()
                 self._cancel = None
+
+    def _start(self) -> int | None:
+        state = self._state()
+        given = state.settings.auto_optimization_start
+        if given is None:
+            return None
+        try:
+            return microseconds(given)
+        except InvalidRequest:  # such as the 31st of February
+            diagnostics(loop=state.loop_id).warning("auto_optimization_start is no date and is passed over")
+            return None
 
     def _due(self) -> None:
         if isinstance(self._clock, SimulatedClock):

@@ -206,6 +206,8 @@ class Directory:
             self._closed = True
             sessions = list(self._sessions.values())
             self._sessions.clear()
+        for session in sessions:
+            session.rest()
         self.learner.close()
         for session in sessions:
             session.close()

@@ -50,6 +50,8 @@ _LEAST_HELD_OUT, _MOST_HELD_OUT = 0.05, 0.9
 _FOLDER = "searches"
 _MOST_KEPT = 24
 _MOST_SEED = 2**31 - 1
+_WIDTH = 8
+"""Trials of a wave, where there are not more cores: the same everywhere, so that searches are."""
 
 _under_way: set[Path] = set()
 _guard = threading.Lock()
@@ -141,6 +143,7 @@ def optimized(
     begun = time.monotonic()
     budget = request.search.budget if request.search else None
     until = None if budget is None else begun + budget * _SEARCHED
+    over = threading.Event()  # threads that are still at it when this is interrupted end soon
 
     def told(standing: SearchStanding) -> None:
         if progress:
@@ -148,28 +151,31 @@ def optimized(
         if tell:
             tell(standing)
 
-    with (
-        tempfile.TemporaryDirectory(prefix="loopledger-") as scratch,
-        closing(place.store.reader()) as reader,
-        _Journals(place.folder if remember else None) as journals,
-    ):
-        means = Means(
-            proposer=partial(_proposer, request, journals),
-            ready=list(ready_policies().values()),
-            enough=lambda: until is not None and time.monotonic() >= until,
-            run_trials=side_by_side,
-            run=side_by_side,
-            tell=told,
-        )
-        return optimize(
-            reader,
-            learner,
-            request,
-            means,
-            scratch=Path(scratch),
-            models=place.checkpoints,
-            progress=progress,
-        )
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="loopledger-") as scratch,
+            closing(place.store.reader()) as reader,
+            _Journals(place.folder if remember else None) as journals,
+        ):
+            means = Means(
+                proposer=partial(_proposer, request, journals),
+                ready=list(ready_policies().values()),
+                enough=lambda: over.is_set() or (until is not None and time.monotonic() >= until),
+                run_trials=side_by_side,
+                run=side_by_side,
+                tell=told,
+            )
+            return optimize(
+                reader,
+                learner,
+                request,
+                means,
+                scratch=Path(scratch),
+                models=place.checkpoints,
+                progress=progress,
+            )
+    finally:
+        over.set()
 
 
 def _proposer(
@@ -191,7 +197,9 @@ def _proposer(
         ]
     )
     journal = journals.take(hashlib.sha256(described).hexdigest()[:16])
-    return OptunaProposer(space, given, seed=wanted.seed, width=2 * (os.cpu_count() or 1), journal=journal)
+    return OptunaProposer(
+        space, given, seed=wanted.seed, width=max(_WIDTH, os.cpu_count() or 1), journal=journal
+    )
 
 
 class _Journals:

@@ -42,7 +42,9 @@ class Session:
 
     Attributes:
         replaced: Whether it was closed to make room for others.
+        begun_at: The last event's seq when it was opened.
         last_failure: Why the last automatic training failed, if it did.
+        failures: How many automatic trainings failed.
 
     """
 
@@ -70,7 +72,9 @@ class Session:
         self.automatic = AutomaticOptimization(
             place, learner, clock, searches, self.evaluator, self.ask, lambda: self.state, self.train
         )
+        self.begun_at = self.state.seq
         self.last_failure: str | None = None
+        self.failures = 0
         self._timer_guard = threading.Lock()
         self._cancel: Callable[[], None] | None = None
         self._closed = False
@@ -133,14 +137,18 @@ class Session:
             if not self._closed and frequency > 0:
                 self._cancel = self.clock.call_later(max(0.0, frequency - already_waited), self._due)
 
-    def close(self) -> None:
-        """Carry out what waits, then close the loop."""
+    def rest(self) -> None:
+        """Begin no more automatic training; that one is interrupted now is no failure."""
         with self._timer_guard:
             self._closed = True
             if self._cancel is not None:
                 self._cancel()
                 self._cancel = None
         self.automatic.close()
+
+    def close(self) -> None:
+        """Carry out what waits, then close the loop."""
+        self.rest()
         self.inbox.close()
 
     def _due(self) -> None:
@@ -162,5 +170,8 @@ class Session:
         except LoopStopped:
             return
         except Exception as error:  # noqa: BLE001 - whatever it was, the next training may do better
+            if self._closed:
+                return
+            self.failures += 1
             self.last_failure = str(error) if isinstance(error, LoopledgerError) else repr(error)
             diagnostics(loop=self.name).warning("automatic training failed", error=self.last_failure)

@@ -86,6 +86,7 @@ CODES = {
     "Conflict": Code(409, "The request contradicts what the log already holds."),
     # Personalizer had it with status 400 in its later versions; 413 says the same to every proxy too.
     "PayloadSizeExceeded": Code(413, "Exceeds maximum allowed payload size."),
+    "415": Code(415, "The encoding of the body is not supported."),
     "429": Code(429, "Too many requests are waiting. Try again a little later."),
     "InternalServerError": Code(500, "A generic error has occurred on the server."),
     "NotImplemented": Code(501, "This operation is not implemented yet."),

@@ -36,6 +36,9 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...], Meta(max_length=1000, description="SHA-256 fingerprints, 64 hexadecimal digits each")
     ] = ()
     grace: Annotated[float, Meta(ge=1, le=3600, description="a number of seconds from 1 to 3600")] = 30.0
+    patience: Annotated[float, Meta(ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600")] = (
+        30.0
+    )
     most_at_once: Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")] = (
         4096
     )

@@ -2,9 +2,10 @@
 
 import asyncio
 import math
-from typing import Any
+from typing import Annotated, Any, get_args
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import asdict, replace
 
 from loopledger.adapters.embedding.moments import microseconds, text
@@ -16,7 +17,7 @@ from loopledger.adapters.http.service import Service, read_service, write_servic
 from loopledger.adapters.http.versions import Version
 from loopledger.errors import InvalidRequest
 from loopledger.policy import LearningPolicy, words_of
-from loopledger.settings import Settings
+from loopledger.settings import LearningMode, RewardAggregation, Settings
 
 _SETTINGS = {
     "reward_wait_time": "reward_wait_time",
@@ -49,23 +50,31 @@ _OWN_EXPLORATION = {"first", "bag", "cover", "rnd", "softmax", "squarecb", "regc
 _EPSILON = 0.05  # VowpalWabbit's own, where a policy names none
 
 
+def _described(**schema: Any) -> Meta:
+    """Return what the description says of a field, which is checked elsewhere."""
+    return Meta(extra_json_schema=schema)
+
+
+_Span = Annotated[str, _described(examples=["PT10M", "00:10:00"])]
+
+
 class ServiceConfiguration(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The body of a service configuration; a field that is left out stays as it is."""
 
-    reward_wait_time: str | None = None
-    default_reward: float | None = None
-    reward_aggregation: str | None = None
-    exploration_percentage: float | None = None
-    model_export_frequency: str | None = None
+    reward_wait_time: _Span | None = None
+    default_reward: Annotated[float, _described(minimum=-1, maximum=1)] | None = None
+    reward_aggregation: Annotated[str, _described(examples=list(get_args(RewardAggregation)))] | None = None
+    exploration_percentage: Annotated[float, _described(minimum=0, maximum=1)] | None = None
+    model_export_frequency: _Span | None = None
     log_mirror_enabled: bool | None = None
     log_mirror_sas_uri: str | None = None
-    log_retention_days: int | None = None
+    log_retention_days: Annotated[int, _described(minimum=-1, maximum=_MOST_DAYS)] | None = None
     last_configuration_edit_date: str | None = None
-    learning_mode: str | None = None
+    learning_mode: Annotated[str, _described(enum=list(get_args(LearningMode)))] | None = None
     is_auto_optimization_enabled: bool | None = None
-    auto_optimization_frequency: str | None = None
-    auto_optimization_start_date: str | None = None
-    model_retrain_days: int | None = None
+    auto_optimization_frequency: _Span | None = None
+    auto_optimization_start_date: Annotated[str, _described(examples=["2026-09-01T00:00:00Z"])] | None = None
+    model_retrain_days: Annotated[int, _described(minimum=0, maximum=_MOST_DAYS)] | None = None
     is_inference_explainability_enabled: bool | None = None
 
 

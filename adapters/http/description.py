@@ -245,7 +245,8 @@ def _parameters(path: Path) -> dict[str, Any]:
     if ANY not in path:
         return {}
     name = _IDS[path[path.index(ANY) - 1]]
-    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]}
+    schema = {"type": "string", "minLength": 1}
+    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": schema}]}
 
 
 def _own() -> dict[str, Any]:

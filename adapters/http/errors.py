@@ -5,7 +5,7 @@ from typing import Any
 
 from loopledger.adapters.http.call import JSON, Header, Reply, json_reply
 from loopledger.adapters.http.codes import code_in
-from loopledger.adapters.http.messages import sentences_about
+from loopledger.adapters.http.messages import name_of, sentences_about
 from loopledger.adapters.http.versions import Version
 from loopledger.errors import (
     Conflict,
@@ -61,7 +61,7 @@ def refused(error: InvalidRequest, code: str) -> Refusal:
     """Return the refusal of a request that cannot be used."""
     if error.field == "rank_slots":
         code = "InvalidMultiSlotApiAccess"
-    return Refusal(code, *sentences_about(error), target=error.field)
+    return Refusal(code, *sentences_about(error), target=name_of(error.field))
 
 
 def refusal_of(error: Exception, invalid: str, failed: str) -> Refusal:

@@ -36,7 +36,7 @@ _slot_rewards = msgspec.json.Decoder(MultiSlotRewardRequest)
 async def reward(call: Call) -> Reply:
     """Take a reward. An unknown event id is fine: its decision may be on the way."""
     await call.loop.reward(call.name, read(_reward, call.body).value)
-    call.metrics.rewards.inc()
+    call.metrics.rewards += 1
     return NO_CONTENT
 
 
@@ -52,12 +52,12 @@ async def reward_slots(call: Call) -> Reply:
             raise InvalidRequest(f"reward[{at}].value", f"a reward must lie between {low:g} and {high:g}")
     # Asked together, they are committed together.
     await asyncio.gather(*(call.loop.reward(call.name, one.value, slot=one.slot_id) for one in rewards))
-    call.metrics.rewards.inc(len(rewards))
+    call.metrics.rewards += len(rewards)
     return NO_CONTENT
 
 
 async def activate(call: Call) -> Reply:
     """Take note that a deferred decision took effect. What a body says does not matter."""
     await call.loop.activate(call.name)
-    call.metrics.activations.inc()
+    call.metrics.activations += 1
     return NO_CONTENT

@@ -2,39 +2,28 @@
 
 import asyncio
 import logging
+import math
 import time
 import traceback
-import uuid
-from itertools import count
 
 from starlette.types import Receive, Scope, Send
 
 from loopledger.adapters.embedding.async_ledger import AsyncLedger
 from loopledger.adapters.embedding.async_loop import AsyncLoop
-from loopledger.adapters.http.address import Address, address_of
-from loopledger.adapters.http.call import Call, Header, House, Reply
+from loopledger.adapters.http.call import Call, House, Reply
 from loopledger.adapters.http.errors import Refusal, error_reply, refusal_of
 from loopledger.adapters.http.keys import Keys, sent_keys
 from loopledger.adapters.http.metrics import Metrics
-from loopledger.adapters.http.operations import Operation, operation_at
+from loopledger.adapters.http.operations import operation_at
+from loopledger.adapters.http.request import Gone, Request
 from loopledger.adapters.http.service import read_service
-from loopledger.adapters.http.versions import Version
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LoopStopped, NotFound
 
-_SAID = b"x-ms-client-request-id"
-_LONGEST_SAID = 128
 _SERVER_ERROR = 500
-_PATIENCE = 30.0
+_LOOKS = 20
+_AGAIN = ((b"retry-after", b"1"),)
 _logger = logging.getLogger("loopledger")
-
-# Requests are counted under a random beginning: to draw each anew would hold up all of them.
-_MAKER = str(uuid.uuid4())[:24]
-_counted = count()
-
-
-class _Gone(Exception):
-    """The client has closed its connection."""
 
 
 class Gateway:
@@ -45,31 +34,40 @@ class Gateway:
         house: What all calls have in common.
         metrics: Counts what is answered.
         most_at_once: How many requests may be under way at a time.
+        patience: Seconds in which a request must come in, and in which a quick one is answered.
 
     """
 
-    def __init__(self, ledger: AsyncLedger, house: House, metrics: Metrics, most_at_once: int) -> None:
+    def __init__(
+        self,
+        ledger: AsyncLedger,
+        house: House,
+        metrics: Metrics,
+        most_at_once: int,
+        patience: float = 30.0,
+    ) -> None:
         self._ledger = ledger
         self._house = house
         self._metrics = metrics
         self._keys = Keys(house.folder)
         self._loops: dict[str, AsyncLoop] = {}
         self._most = most_at_once
-        self._busy = 0
+        self._patience = patience
+        self._under_way: set[Request] = set()
         self._log = diagnostics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = _Request(scope, receive)
-        self._busy += 1
+        request = Request(scope, receive, self._patience)
+        self._under_way.add(request)
         try:
             reply = await self._answer(request)
-        except _Gone:
+        except Gone:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             reply = self._refusal(request, error)
         finally:
-            self._busy -= 1
+            self._under_way.discard(request)
         self._count(request, reply.status)
         if _logger.isEnabledFor(logging.INFO):
             self._log.info("answered", **request.described(), status=reply.status)
@@ -80,9 +78,9 @@ class Gateway:
         body = b"" if scope["method"] == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, request: "_Request") -> Reply:
-        if self._busy > self._most:
-            raise Refusal("429", headers=((b"retry-after", b"1"),))
+    async def _answer(self, request: Request) -> Reply:
+        if len(self._under_way) > self._most:
+            raise Refusal("429", headers=_AGAIN)
         name = request.loop = self._loop_named(request)
         address = request.address
         if address is None:
@@ -93,20 +91,47 @@ class Gateway:
                 "the version must be in the path, such as /personalizer/v1.0/rank, or in the query: "
                 "api-version=2022-09-01-preview",
             )
-        operation = request.operation = operation_at(address.path, address.version, request.scope["method"])
+        method = request.scope["method"]
+        operation = request.operation = operation_at(address.path, address.version, method)
+        received = False
         try:
-            async with asyncio.timeout(_PATIENCE):
-                body = await request.body(operation.largest)
-        except TimeoutError:
-            raise Refusal("RequestTimeout", f"the body did not come within {_PATIENCE:g} seconds") from None
-        loop = self._loops.get(name) or await self._opened(name)
-        metrics = self._metrics.loop(name)
-        call = Call(
-            loop, address.version, body, address.name, address.query, self._house, metrics, request.scope
-        )
-        return await operation.carry_out(call)
+            body = await request.body(operation.largest)
+            received = True
+            if not operation.quick:
+                request.until = math.inf
+            loop = self._loops.get(name) or await self._opened(name)
+            metrics = self._metrics.loop(name)
+            call = Call(
+                loop, address.version, body, address.name, address.query, self._house, metrics, request.scope
+            )
+            return await operation.carry_out(call)
+        except asyncio.CancelledError:
+            raise self._left(request, received=received) from None
 
-    def _loop_named(self, request: "_Request") -> str:
+    def _left(self, request: Request, *, received: bool) -> Refusal:
+        """Return the refusal of a request that nobody goes on with."""
+        within = f"within {self._patience:g} seconds"
+        if not request.given_up:
+            code, said = "OperationNotAllowed", "the server is ending; what was asked may still be done"
+        elif received:
+            code, said = "OperationNotAllowed", f"no answer {within}; what was asked may still be done"
+        else:
+            code, said = "RequestTimeout", f"the body did not come {within}"
+        return Refusal(code, said, headers=_AGAIN)
+
+    async def watch(self) -> None:
+        """Give up, again and again, what takes too long; until this is cancelled.
+
+        A timer for each request would cost each of them more than looking at all of them does.
+        """
+        while True:
+            await asyncio.sleep(self._patience / _LOOKS)
+            now = time.perf_counter()
+            for request in self._under_way:
+                if now > request.until:
+                    request.give_up()
+
+    def _loop_named(self, request: Request) -> str:
         """Return the loop that the key opens, which must be the one in the path if one is there."""
         for key in sent_keys(request.scope["headers"]):
             name = self._keys.loop(key)
@@ -121,7 +146,7 @@ class Gateway:
         self._loops[name] = loop
         return loop
 
-    def _count(self, request: "_Request", status: int) -> None:
+    def _count(self, request: Request, status: int) -> None:
         if not request.loop:
             self._metrics.without_loop.labels(status).inc()
             return
@@ -129,7 +154,7 @@ class Gateway:
         took = None if request.scope["method"] in {"GET", "HEAD"} else request.seconds()
         self._metrics.loop(request.loop).answered(operation, status, took)
 
-    def _refusal(self, request: "_Request", error: Exception) -> Reply:
+    def _refusal(self, request: Request, error: Exception) -> Reply:
         if isinstance(error, LoopStopped | NotFound):
             self._loops.pop(request.loop, None)  # the next request opens it afresh, if it can be
         operation = request.operation
@@ -142,69 +167,3 @@ class Gateway:
             said = type(error).__name__ if where else str(error)
             self._log.error("failed", **request.described(), error=said, where=where)
         return reply
-
-
-class _Request:
-    """A request, and what is found out about it on the way."""
-
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self.scope = scope
-        self.loop = ""
-        self.operation: Operation | None = None
-        self._receive = receive
-        self._id = f"{_MAKER}{next(_counted) & 0xFFFFFFFFFFFF:012x}"
-        self._begun = time.perf_counter()
-        raw_path = scope.get("raw_path") or scope["path"].encode()
-        self.address: Address | None = address_of(raw_path, scope["query_string"])
-
-    @property
-    def version(self) -> Version:
-        """The version that the caller speaks, as far as it is known."""
-        found = None if self.address is None else self.address.version
-        return Version.V1_0 if found is None else found
-
-    async def body(self, largest: int) -> bytes:
-        """Return the body.
-
-        Raises:
-            Refusal: It is too large.
-
-        """
-        for name, value in self.scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > largest:
-                raise _too_large(largest)
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise _Gone
-            part = message.get("body", b"")
-            size += len(part)
-            if size > largest:
-                raise _too_large(largest)
-            parts.append(part)
-            if not message.get("more_body", False):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def echoed(self) -> list[Header]:
-        """Return the headers that say which request this was: our name for it, and the caller's own."""
-        echoed = [(b"apim-request-id", self._id.encode())]
-        for name, value in self.scope["headers"]:
-            if name == _SAID and len(value) <= _LONGEST_SAID:
-                echoed.append((name, value))
-        return echoed
-
-    def seconds(self) -> float:
-        """Return how long it has been under way."""
-        return time.perf_counter() - self._begun
-
-    def described(self) -> dict[str, object]:
-        """Return what may be said of it in a log: never a key, a path or anything of the body."""
-        took = self.seconds() * 1000
-        name = self.operation.name if self.operation else ""
-        return {"request": self._id, "loop": self.loop, "operation": name, "milliseconds": round(took, 3)}
-
-
-def _too_large(largest: int) -> Refusal:
-    return Refusal("PayloadSizeExceeded", f"a body may have at most {largest:,} bytes here")

@@ -1,20 +1,22 @@
-"""How a loop stands at the moment, for Prometheus: read when it is asked for, never by reading the log."""
+"""How a loop stands at the moment, for Prometheus: read when it is asked for, and of the log what is new."""
 
 from contextlib import closing
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from loopledger.adapters.embedding.session import Session
 from loopledger.clock import SECOND
+from loopledger.learning.earnings import RECENT, Earnings
 from loopledger.learning.lag import learning_lag
 from loopledger.log.events import VERSIONS
 
 
-def gauges(session: Session, now: int) -> CollectorRegistry:
+def gauges(session: Session, earnings: Earnings, now: int) -> CollectorRegistry:
     """Return how an open loop stands; it may wait for the disk.
 
     Args:
         session: The loop.
+        earnings: What came of its decisions, as far as was looked before.
         now: UTC in microseconds since 1970.
 
     """
@@ -22,6 +24,8 @@ def gauges(session: Session, now: int) -> CollectorRegistry:
     with closing(session.place.store.reader()) as reader:
         lag = learning_lag(state, reader, now)
         made = reader.nth(VERSIONS, state.published) if state.published else None
+        earnings.look(state, reader, now)
+    average = earnings.average
     values: dict[str, tuple[str, float | None]] = {
         "model_version": ("The model version that answers; 0 for none.", state.published),
         "model_age_seconds": (
@@ -50,8 +54,40 @@ def gauges(session: Session, now: int) -> CollectorRegistry:
             None if state.automatic is None else float(state.automatic.status in {"Failed", "Canceled"}),
         ),
         "waiting_commands": ("Commands that wait in the loop's inbox.", session.inbox.waiting),
+        "training_failing": (
+            "1 if the last automatic training failed, 0 if not; the server's log says why.",
+            session.last_failure is not None,
+        ),
+        "recent_choices": (
+            f"Chosen actions behind the averages: the last {RECENT:,} whose window has closed.",
+            average.choices if average else 0,
+        ),
+        "average_reward": (
+            "What the recent choices earned: their rewards, or the default reward, on average.",
+            average and average.reward,
+        ),
+        "baseline_average_reward": (
+            "What the first actions, or the slots' baselines, earned or would have: an estimate (SNIPS).",
+            average and average.baseline,
+        ),
+        "imitated_reward_ratio": (
+            "In Apprentice mode, the share of recent rewards that came where the model chose the same.",
+            average and average.imitated,
+        ),
+    }
+    counts = {
+        "rewards_joined": ("Rewards that came within the window of their decision.", earnings.joined),
+        "rewards_late": ("Rewards that came after it, and are never learned.", earnings.late),
+        "rewards_unknown": ("Rewards for no decision that was known when they were read.", earnings.unknown),
+        "failed_trainings": (
+            "Automatic trainings that failed since the loop was opened; the next may do better.",
+            session.failures,
+        ),
     }
     registry = CollectorRegistry()
+    for name, (meaning, count) in counts.items():
+        counter = Counter(f"loopledger_{name}", meaning, ("loop",), registry=registry)
+        counter.labels(session.name).inc(count)
     for name, (meaning, value) in values.items():
         if value is not None:
             gauge = Gauge(f"loopledger_{name}", meaning, ("loop",), registry=registry)

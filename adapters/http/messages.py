@@ -43,10 +43,28 @@ _SENTENCES = [
 _COMPILED = [(re.compile(pattern, re.DOTALL), sentence) for pattern, sentence in _SENTENCES]
 
 
+_NAMES = {
+    "context": "contextFeatures",
+    "event_id": "eventId",
+    "excluded": "excludedActions",
+    "baseline": "baselineAction",
+    "deferred": "deferActivation",
+}
+# What comes later in a path are the caller's own names already.
+_NAME = re.compile(rf"(slots\[\d+\]\.)?({'|'.join(_NAMES)})(?=$|[.\[])")
+
+
+def name_of(field: str) -> str:
+    """Return a field's name as the caller writes it."""
+    found = _NAME.match(field)
+    return field if found is None else f"{found[1] or ''}{_NAMES[found[2]]}{field[found.end() :]}"
+
+
 def sentences_about(error: InvalidRequest) -> list[str]:
     """Return what there is to say of an error: Personalizer's own sentence first, then ours."""
-    ours = str(error)
+    said = str(error)
+    ours = said.replace(error.field, name_of(error.field), 1)
     for pattern, sentence in _COMPILED:
-        if found := pattern.match(ours):
+        if found := pattern.match(said):
             return [found.expand(sentence) if "\\" in sentence else sentence, ours]
     return [ours]

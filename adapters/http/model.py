@@ -27,9 +27,10 @@ _NEVER = "0001-01-01T00:00:00+00:00"
 
 async def get_model(call: Call) -> Reply:
     """Return the model that answers: VowpalWabbit's bytes, or with ``signed=true`` a zip with a signature."""
+    signed = _signed(call)
     data = (await call.loop.model()).data
     published = (await call.loop.dates()).published or 0
-    if call.version >= Version.PREVIEW_3 and call.query.get("signed", "").lower() == "true":
+    if signed:
         data = await asyncio.to_thread(_signer(call).signed, data)
     at = datetime.fromtimestamp(published // 1_000_000, UTC)
     return Reply(200, data, (BINARY, (b"last-modified", format_datetime(at, usegmt=True).encode())))
@@ -62,6 +63,13 @@ async def get_model_properties(call: Call) -> Reply:
             _NEVER if published is None else text(published),
         ),
     )
+
+
+def _signed(call: Call) -> bool:
+    said = call.query.get("signed", "false").lower()
+    if said not in {"true", "false"}:
+        raise Refusal("BadRequest", "signed: must be true or false", target="signed")
+    return said == "true" and call.version >= Version.PREVIEW_3
 
 
 def _signer(call: Call) -> ModelSigner:

@@ -33,6 +33,7 @@ class Operation(NamedTuple):
         invalid: The error code for a request that cannot be used.
         failed: The error code for a learner that cannot answer.
         largest: Most bytes of a body.
+        quick: Whether it should be answered in a moment; what takes long is not given up half done.
         until: The last version that has it.
 
     """
@@ -43,6 +44,7 @@ class Operation(NamedTuple):
     invalid: str = "BadRequest"
     failed: str = "InternalServerError"
     largest: int = _SMALL
+    quick: bool = False
     until: Version = Version.V2022
 
     def there_in(self, version: Version) -> bool:
@@ -63,22 +65,30 @@ _P1, _P2, _P3, _2022 = Version.PREVIEW_1, Version.PREVIEW_2, Version.PREVIEW_3, 
 
 OPERATIONS: dict[Path, dict[str, Operation]] = {
     ("rank",): {
-        "POST": Operation("Rank", rank.rank, invalid="InvalidRankRequest", failed="ModelRankingError")
+        "POST": Operation(
+            "Rank", rank.rank, invalid="InvalidRankRequest", failed="ModelRankingError", quick=True
+        )
     },
     ("events", ANY, "reward"): {
-        "POST": Operation("Events_Reward", events.reward, invalid="InvalidRewardRequest")
+        "POST": Operation("Events_Reward", events.reward, invalid="InvalidRewardRequest", quick=True)
     },
     ("events", ANY, "activate"): {
-        "POST": Operation("Events_Activate", events.activate, invalid="InvalidEventIdToActivate")
+        "POST": Operation("Events_Activate", events.activate, invalid="InvalidEventIdToActivate", quick=True)
     },
     ("multislot", "rank"): {
-        "POST": Operation("MultiSlot_Rank", rank.rank_slots, _P1, "InvalidRankRequest", "ModelRankingError")
+        "POST": Operation(
+            "MultiSlot_Rank", rank.rank_slots, _P1, "InvalidRankRequest", "ModelRankingError", quick=True
+        )
     },
     ("multislot", "events", ANY, "reward"): {
-        "POST": Operation("MultiSlotEvents_Reward", events.reward_slots, _P1, "InvalidRewardRequest")
+        "POST": Operation(
+            "MultiSlotEvents_Reward", events.reward_slots, _P1, "InvalidRewardRequest", quick=True
+        )
     },
     ("multislot", "events", ANY, "activate"): {
-        "POST": Operation("MultiSlotEvents_Activate", events.activate, _P1, "InvalidEventIdToActivate")
+        "POST": Operation(
+            "MultiSlotEvents_Activate", events.activate, _P1, "InvalidEventIdToActivate", quick=True
+        )
     },
     ("configurations", "service"): {
         "GET": Operation("ServiceConfiguration_Get", configuration.get_configuration),

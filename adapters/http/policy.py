@@ -2,8 +2,10 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from loopledger.adapters.http.bodies import read
 from loopledger.adapters.http.call import Call, Reply, json_reply
@@ -20,8 +22,9 @@ _LONGEST_NAME, _LONGEST_ARGUMENTS = 256, 1024
 class PolicyContract(msgspec.Struct, frozen=True):
     """The body of a policy."""
 
-    name: str
-    arguments: str
+    # Described, and checked elsewhere.
+    name: Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": _LONGEST_NAME})]
+    arguments: Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": _LONGEST_ARGUMENTS})]
 
 
 _decoder = msgspec.json.Decoder(PolicyContract)

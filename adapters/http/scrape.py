@@ -17,6 +17,7 @@ from loopledger.adapters.http.metrics import Metrics
 from loopledger.adapters.http.versions import Version
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LoopledgerError
+from loopledger.learning.earnings import Earnings
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -36,6 +37,7 @@ class Scrape:
         self._house = house
         self._metrics = metrics
         self._keys = Keys(house.folder)
+        self._earnings: dict[str, Earnings] = {}
 
     async def answer(self, request: Request) -> Response:
         """Return the metrics of the loop that the key opens, and what belongs to no loop."""
@@ -51,8 +53,9 @@ class Scrape:
         now = int(self._house.clock.now())
         # A loop that is not open stays closed: who watches must not keep others from being open.
         if (session := directory.opened(name)) is not None:
+            earnings = self._earnings.setdefault(name, Earnings(session.begun_at))
             try:
-                registries.append(await asyncio.to_thread(gauges, session, now))
+                registries.append(await asyncio.to_thread(gauges, session, earnings, now))
             except (LoopledgerError, OSError, sqlite3.Error) as error:
                 diagnostics(loop=name).error("metrics failed", error=repr(error))
         return Response(b"".join(map(generate_latest, registries)), media_type=_TEXT)

@@ -5,12 +5,14 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import uvicorn
 from starlette.applications import Starlette
 
+from loopledger.adapters.http.patient import PatientProtocol
 from loopledger.errors import LoopledgerError
 
 
@@ -31,13 +33,26 @@ class Place(NamedTuple):
     private_key: Path | None = None
 
 
-def serve(app: Starlette, place: Place, grace: float, ready: Callable[[str], None]) -> None:
+class Times(NamedTuple):
+    """How long is waited, in seconds.
+
+    Attributes:
+        grace: For requests that are under way at the end.
+        patience: For the head of a request.
+
+    """
+
+    grace: float
+    patience: float
+
+
+def serve(app: Starlette, place: Place, times: Times, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; then answer what has come in, for at most the grace time, and close.
 
     Args:
         app: The application.
         place: Where to listen.
-        grace: Seconds for requests that are under way at the end.
+        times: How long is waited.
         ready: Is told the address once requests are answered.
 
     Raises:
@@ -51,7 +66,8 @@ def serve(app: Starlette, place: Place, grace: float, ready: Callable[[str], Non
         port=place.port,
         ssl_certfile=place.certificate,
         ssl_keyfile=place.private_key,
-        timeout_graceful_shutdown=max(1, round(grace)),
+        timeout_graceful_shutdown=max(1, round(times.grace)),
+        http=partial(PatientProtocol, times.patience),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         server_header=False,

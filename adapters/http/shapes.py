@@ -4,34 +4,44 @@ Features stay JSON on their way to the loop, so the shapes that requests are rea
 what they look like; tests compare the fields.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 Features = list[dict[str, Any]] | dict[str, Any]
+Id = Annotated[
+    str,
+    Meta(min_length=1, description="Without control characters; at most `limits.id_length` characters, 256."),
+]
 
 
 class RankAction(msgspec.Struct):
     """An action with its features."""
 
-    id: str
+    id: Id
     features: Features = []
+
+
+Actions = Annotated[
+    list[RankAction], Meta(min_length=1, description="At most `limits.actions` of the loop's settings, 50.")
+]
 
 
 class RankRequest(msgspec.Struct, rename="camel"):
     """The body of a Rank."""
 
-    actions: list[RankAction]
+    actions: Actions
     context_features: Features = []
     excluded_actions: list[str] | None = None
-    event_id: str | None = None
+    event_id: Id | None = None
     defer_activation: bool | None = False
 
 
 class RankSlot(msgspec.Struct, rename="camel"):
     """A slot with its features."""
 
-    id: str
+    id: Id
     features: Features = []
     excluded_actions: list[str] | None = None
     baseline_action: str | None = None
@@ -40,10 +50,10 @@ class RankSlot(msgspec.Struct, rename="camel"):
 class MultiSlotRankRequest(msgspec.Struct, rename="camel"):
     """The body of a multi-slot Rank."""
 
-    actions: list[RankAction]
-    slots: list[RankSlot]
+    actions: Actions
+    slots: Annotated[list[RankSlot], Meta(min_length=1, description="At most as many as there are actions.")]
     context_features: Features = []
-    event_id: str | None = None
+    event_id: Id | None = None
     defer_activation: bool | None = False
 
 

@@ -23,16 +23,16 @@ MUCH = 10_000
 _TWO_WEEKS = 14 * 86_400 * SECOND
 
 
-def next_optimization(settings: Settings, since: int) -> int:
+def next_optimization(settings: Settings, start: int | None, since: int) -> int:
     """Return when the next one is due, UTC in microseconds since 1970.
 
     Args:
         settings: In force.
+        start: `Settings.auto_optimization_start`, UTC in microseconds since 1970.
         since: When it was turned on, or began last.
 
     """
     frequency = round(settings.auto_optimization_frequency * SECOND)
-    start = settings.first_optimization
     if start is None:
         return since + frequency
     if start > since:

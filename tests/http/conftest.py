@@ -1,9 +1,12 @@
+import json
 import shutil
+import subprocess
 from contextlib import ExitStack
 
 import learned
 import pytest
 from click.testing import CliRunner
+from serving import PROGRAM
 from starlette.testclient import TestClient
 
 import loopledger
@@ -98,3 +101,33 @@ def run():
         return result
 
     return run
+
+
+@pytest.fixture
+def key(data):
+    """A key of the loop `news` in the data folder of one's own."""
+    return create_key(data, "news")[1]
+
+
+@pytest.fixture
+def start(tmp_path):
+    processes = []
+
+    said = (tmp_path / "said").open("w")
+
+    def start(data, *words):
+        process = subprocess.Popen(
+            [*PROGRAM, "--data", str(data), "-v", "serve", "--port", "0", "--json", *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        )
+        processes.append(process)
+        return process, json.loads(process.stdout.readline())["address"]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    said.close()

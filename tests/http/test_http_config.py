@@ -18,6 +18,7 @@ OTHERS = {
     "port": (1, 2, 3),
     "trust": ((PRINT,), ("1" * 64,), ("2" * 64, "3" * 64)),
     "grace": (2.5, 3.5, 4.0),
+    "patience": (0.5, 1.5, 2.0),
     "most_at_once": (1, 2, 3),
     "open_loops": (1, 2, 3),
 }
@@ -159,7 +160,7 @@ def test_bytes_that_are_no_text(tmp_path):
     assert "is no TOML file" in said
 
 
-def test_a_server_goes_by_it(run, written, monkeypatch):
+def test_a_server_goes_by_it(run, written, monkeypatch, tmp_path):
     from loopledger.adapters.http import app, serving
 
     seen = {}
@@ -167,10 +168,11 @@ def test_a_server_goes_by_it(run, written, monkeypatch):
     def build(folder, **more):
         seen.update(more, folder=str(folder))
 
-    def serve(_, place, grace, ready):
-        seen.update(place._asdict(), grace=grace)
+    def serve(_, place, times, ready):
+        seen.update(place._asdict(), **times._asdict())
         ready("http://127.0.0.1:1")
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(app, "build_app", build)
     monkeypatch.setattr(serving, "serve", serve)
     file = written('[server]\nport = 1\nhost = "127.0.0.2"\ngrace = 5\nopen_loops = 7\ndata = "mine"\n')
@@ -189,6 +191,7 @@ def test_a_server_goes_by_it(run, written, monkeypatch):
         "certificate": None,
         "private_key": None,
         "grace": 5.0,
+        "patience": 30.0,
     }
     run("--data", "here", "serve", "--config", file)
     assert (seen["folder"], seen["port"]) == ("here", 1)

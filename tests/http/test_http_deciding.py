@@ -81,6 +81,22 @@ def test_bad_ranks_are_refused_in_personalizers_words(served, fields, sentence):
     assert len(events(served)) == before
 
 
+@pytest.mark.parametrize(
+    ("fields", "target"),
+    [
+        ({"excludedActions": ["z"]}, "excludedActions"),
+        ({"eventId": "\n"}, "eventId"),
+        ({"contextFeatures": [{"x": {"context": ["z"]}}]}, "contextFeatures[0].x.context"),
+        ({"actions": [{"id": "a", "features": [{"x": ["context"]}]}]}, "actions[0].features[0].x"),
+    ],
+)
+def test_fields_are_named_as_the_caller_names_them(served, fields, target):
+    body = {"contextFeatures": [], "actions": ACTIONS, **fields}
+    error = served.call("POST", f"{P3}/rank", json=body, code=400).json()["error"]
+    assert error["target"] == target
+    assert error["details"][-1]["message"].startswith(f"{target}: ")
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"actions": 3}', b"\xff", b"[" * 100_000])
 def test_bodies_that_are_no_ranks(served, body):
     error = served.call("POST", f"{P3}/rank", content=body, code=400).json()["error"]
@@ -106,6 +122,12 @@ def test_ids_that_are_no_text(served):
     for operation, body in (("reward", {"value": 1}), ("activate", None)):
         reply = served.call("POST", f"/personalizer/v1.0/events/%ff%fe/{operation}", json=body, code=400)
         assert "Unicode" in reply.text
+
+
+@pytest.mark.parametrize("name", ["%0A", "a%0Ab", "%00", "%7F", "%0D%0A"])
+def test_ids_with_control_characters(served, name):
+    error = served.call("POST", f"{V1}/events/{name}/reward", json={"value": 1}, code=400).json()["error"]
+    assert error["code"] == "InvalidRewardRequest"
 
 
 def test_rewards_for_unknown_events_are_taken(served):
@@ -183,6 +205,12 @@ def test_bad_slots_are_refused_in_personalizers_words(served, fields, sentence):
     error = served.call("POST", f"{P3}/multislot/rank", loop="home", json=body, code=400).json()["error"]
     assert error["code"] == "InvalidRankRequest"
     assert sentence in [detail["message"] for detail in error["details"]]
+
+
+def test_fields_of_slots_are_named_as_the_caller_names_them(served):
+    body = {"actions": ACTIONS, "slots": [SLOTS[0], {**SLOTS[1], "excludedActions": ["z"]}]}
+    error = served.call("POST", f"{P3}/multislot/rank", loop="home", json=body, code=400).json()["error"]
+    assert error["target"] == "slots[1].excludedActions"
 
 
 def test_a_loop_for_one_action_has_no_slots_and_the_other_way_round(served):

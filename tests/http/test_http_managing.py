@@ -338,3 +338,10 @@ def test_a_rank_explains_itself_where_the_configuration_asks_for_it(served):
     # Music was always worth something.
     assert sum(scores.values()) > 0
     assert any(name.endswith("long") or "^" in name for name in scores)
+
+
+def test_signed_is_yes_or_no(served):
+    error = served.call("GET", f"{P3}/model?signed=perhaps", code=400).json()["error"]
+    assert (error["code"], error["target"]) == ("BadRequest", "signed")
+    served.call("GET", f"{P3}/model?signed=False", code=200)
+    served.call("GET", f"{V1}/model?signed=perhaps", code=400)

@@ -5,6 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import loopledger
 from loopledger.adapters.http.gauges import gauges
+from loopledger.learning.earnings import Earnings
 
 RANK = {"contextFeatures": [{"secret": "feature"}], "actions": [{"id": "hidden-a"}, {"id": "hidden-b"}]}
 SLOTS = {**RANK, "slots": [{"id": "s1", "baselineAction": "hidden-a"}]}
@@ -70,7 +71,9 @@ def test_after_training_nothing_lags(tmp_path):
         session = loop.directory.opened("own")
 
         def value(name):
-            return gauges(session, int(clock.now())).get_sample_value(f"loopledger_{name}", {"loop": "own"})
+            return gauges(session, Earnings(0), int(clock.now())).get_sample_value(
+                f"loopledger_{name}", {"loop": "own"}
+            )
 
         assert (value("waiting_decisions"), value("learning_lag_seconds")) == (3, 0)
         assert value("model_age_seconds") is value("last_training_examples") is None
@@ -80,6 +83,47 @@ def test_after_training_nothing_lags(tmp_path):
         assert (value("waiting_decisions"), value("learning_lag_seconds")) == (0, 0)
         assert (value("model_version"), value("last_training_examples")) == (1, 3)
         assert value("model_age_seconds") == 0
+
+
+def test_rewards_are_joined_or_late_and_averaged_once_their_window_has_closed(served):
+    for name, value in (("a", 1), ("b", 0.5)):
+        served.call("POST", f"{V1}/rank", json={**RANK, "eventId": name}, code=201)
+        served.call("POST", f"{V1}/events/{name}/reward", json={"value": value}, code=204)
+    served.call("POST", f"{V1}/events/nobody/reward", json={"value": 1}, code=204)
+    first = scraped(served)
+    assert (first["rewards_joined_total",], first["rewards_late_total",]) == (2, 0)
+    assert first["rewards_unknown_total",] == 1
+    choices, average = first["recent_choices",], first["average_reward",]
+    served.clock.advance(600)
+    served.call("POST", f"{V1}/events/a/reward", json={"value": 1}, code=204)
+    second = scraped(served)
+    assert (second["rewards_joined_total",], second["rewards_late_total",]) == (2, 1)
+    assert second["recent_choices",] == min(1000, choices + 2)
+    assert second["average_reward",] != average
+    assert "baseline_average_reward" in {name for name, *_ in second}
+    assert scraped(served)["rewards_joined_total",] == 2
+
+
+def test_a_training_that_fails_is_seen(tiny, tmp_path):
+    clock = loopledger.SimulatedClock()
+    with loopledger.open(tmp_path / "own", clock=clock) as ledger:
+        loop = ledger.create("own", settings=loopledger.Settings(model_update_frequency=60))
+        loop.rank({}, {"a": {}, "b": {}})
+        session = loop.directory.opened("own")
+        earnings = Earnings(0)
+
+        def value(name):
+            return gauges(session, earnings, int(clock.now())).get_sample_value(name, {"loop": "own"})
+
+        tiny.broken = True
+        clock.advance(700)
+        assert value("loopledger_training_failing") == 1
+        failed = value("loopledger_failed_trainings_total")
+        assert failed >= 1
+        tiny.broken = False
+        clock.advance(60)
+        assert value("loopledger_training_failing") == 0
+        assert value("loopledger_failed_trainings_total") == failed
 
 
 @pytest.mark.parametrize("mode", ["Online", "Apprentice"])
@@ -100,7 +144,9 @@ def test_of_several_slots_each_is_a_choice(served):
     served.call("POST", f"{path}/events/{answer['eventId']}/reward", loop="home", json=body, code=204)
     found = scraped(served, "home")
     assert found["ranks_total",] == found["choices_total",] == found["rewards_total",] == 1
-    assert found["waiting_decisions",] == 1
+    assert found["waiting_decisions",] == found["rewards_joined_total",] == 1
+    served.clock.advance(600)
+    assert scraped(served, "home")["recent_choices",] == 1
 
 
 def test_a_key_shows_its_own_loop_and_nothing_that_was_sent(served):

@@ -1,11 +1,13 @@
 """A server in a process of its own: ready, over http and https, and ended by SIGTERM."""
 
 import json
+import os
 import signal
 import socket
 import ssl
 import subprocess
-import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -13,38 +15,14 @@ import httpx2
 import learned
 import pytest
 from click.testing import CliRunner
+from serving import PROGRAM
 
 from loopledger.adapters.cli.main import main
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.http.keys import create_key
 from loopledger.adapters.model_signer import _made
 
-PROGRAM = (sys.executable, "-W", "error", "-c", "from loopledger.adapters.cli.main import main; main()")
 RANK = {"actions": [{"id": "a", "features": [{"secret-feature": 1}]}, {"id": "b", "features": []}]}
-
-
-@pytest.fixture
-def start(tmp_path):
-    processes = []
-
-    said = (tmp_path / "said").open("w")
-
-    def start(data, *words):
-        process = subprocess.Popen(
-            [*PROGRAM, "--data", str(data), "-v", "serve", "--port", "0", "--json", *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-        )
-        processes.append(process)
-        return process, json.loads(process.stdout.readline())["address"]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-    said.close()
 
 
 def certificate(folder):
@@ -119,6 +97,81 @@ def test_what_cannot_be_served_is_a_sentence(run, data):
         assert "in use" in run("--data", data, "serve", "--port", port, code=3).output
     words = ("--certificate", __file__, "--private-key", __file__)
     assert "loopledger: " in run("--data", data, "serve", "--port", 0, *words, code=3).output
+
+
+@pytest.mark.parametrize("place", ["file/folder", "/proc/nowhere", "/dev/null"])
+def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path, place):
+    (tmp_path / "file").touch()
+    words = [*PROGRAM, "--data", place, "serve", "--port", "0"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode in {2, 3}
+    assert not ended.stdout
+    said = ended.stderr.splitlines()
+    assert "folder" in said[-1] or "directory" in said[-1]
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_data_folder_that_cannot_be_written_is_a_sentence(run, tmp_path):
+    tmp_path.chmod(0o500)
+    assert "cannot be the data folder" in run("--data", tmp_path, "serve", "--port", 0, code=3).output
+
+
+def test_what_is_under_way_when_it_is_ended_is_answered(start, data, key):
+    process, address = start(data)
+    headers = {"Ocp-Apim-Subscription-Key": key}
+    answered, refused = [], []
+    begun = threading.Barrier(9)
+
+    def ask(number):
+        with httpx2.Client(base_url=address, headers=headers) as client:
+            client.post("/personalizer/v1.0/rank", json=RANK)
+            begun.wait()
+            for at in range(2000):
+                event_id = f"{number}-{at}"
+                try:
+                    answer = client.post("/personalizer/v1.0/rank", json={**RANK, "eventId": event_id})
+                except httpx2.TransportError:
+                    return  # its next request came too late
+                (answered if answer.status_code == 201 else refused).append(event_id)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    while len(answered) < 40:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+    for thread in threads:
+        thread.join()
+    assert not refused
+    assert len(answered) < 8 * 2000
+    with Ledger(data) as ledger:
+        loop = ledger.loop("news")
+        logged = {entry.event_id for entry in loop.log(kinds=["Ranked"])}
+        assert set(answered) <= logged
+        assert loop.verify().holds
+
+
+def test_what_does_not_end_is_not_waited_for_at_the_end(start, data, key, tmp_path):
+    process, address = start(data, "--grace", 1)
+    host, port = address.removeprefix("http://").split(":")
+    head = f"POST /personalizer/v1.0/rank HTTP/1.1\r\nHost: here\r\nOcp-Apim-Subscription-Key: {key}\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as slow:
+        slow.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        while (
+            b'"Model_Reset"' not in (tmp_path / "said").read_bytes()
+        ):  # by then the server has read the head
+            httpx2.delete(f"{address}/personalizer/v1.0/model", headers={"Ocp-Apim-Subscription-Key": key})
+        process.send_signal(signal.SIGTERM)
+        answer = b""
+        while part := slow.recv(65_536):
+            answer += part
+    assert process.wait(60) == 0
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"the server is ending" in answer
+    assert "Traceback" not in (tmp_path / "said").read_text()
 
 
 @pytest.mark.parametrize(
