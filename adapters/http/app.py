@@ -58,7 +58,7 @@ def build_app(
     most_at_once: int = 4096,
     open_loops: int = 256,
     patience: float = 30.0,
-    jobs_at_once: int = 2,
+    evaluations_at_once: int = 2,
 ) -> Served:
     """Return the ASGI application that serves the loops of a data folder; its lifespan opens and closes them.
 
@@ -69,13 +69,13 @@ def build_app(
         most_at_once: How many requests may be under way at a time; one more is answered with 429.
         open_loops: How many loops may be open at a time.
         patience: Seconds in which a request must come in, and a Rank, Reward or Activate be answered.
-        jobs_at_once: How many evaluations, of all loops together, are computed at a time.
+        evaluations_at_once: How many evaluations, of all loops together, are computed at a time.
 
     """
     clock = clock or SystemClock()
     ledger = AsyncLedger(folder, clock=clock, open_loops=open_loops)
     fingerprints = tuple(map(plain_fingerprint, trusted))
-    jobs = Jobs(ledger, jobs_at_once)
+    jobs = Jobs(ledger, evaluations_at_once)
     house = House(Path(folder).absolute(), clock, fingerprints, asyncio.Lock(), {}, jobs)
     metrics = Metrics()
     gateway = Gateway(ledger, house, metrics, most_at_once, patience)

@@ -308,7 +308,7 @@ def test_the_next_page_is_asked_for_over_tls_where_a_proxy_speaks_it(served):
 
 
 def test_it_waits_its_turn_and_can_be_deleted_meanwhile(begin, held):
-    served = begin(jobs_at_once=1)
+    served = begin(evaluations_at_once=1)
     asking, earlier = Evaluating(served), Evaluating(served, Version.PREVIEW_3)
     running, waiting, third = (asking.ask() for _ in range(3))
     until = time.monotonic() + HANG
@@ -331,7 +331,7 @@ def test_it_waits_its_turn_and_can_be_deleted_meanwhile(begin, held):
 
 
 def test_too_many_are_refused(begin, held):
-    asking = Evaluating(begin(jobs_at_once=1))
+    asking = Evaluating(begin(evaluations_at_once=1))
     for _ in range(16):
         asking.ask()
     reply = asking.call("PUT", "evaluations/another", NEVER, 429)
@@ -341,7 +341,7 @@ def test_too_many_are_refused(begin, held):
 
 @pytest.mark.usefixtures("held")
 def test_a_server_that_ends_says_so_in_the_log(begin):
-    served = begin(jobs_at_once=1)
+    served = begin(evaluations_at_once=1)
     asking = Evaluating(served)
     ids = [asking.ask() for _ in range(3)]
     served.close()
