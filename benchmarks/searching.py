@@ -69,9 +69,8 @@ def main(data: Path, sets: tuple[str, ...], rounds: int, budget: float, out: Pat
         with TemporaryDirectory() as temporary:
             found.append(_one(name, there[name], rounds, budget, Path(temporary)))
         click.echo(msgspec.json.format(msgspec.json.encode(found[-1])))
-    out.write_bytes(
-        msgspec.json.format(msgspec.json.encode({"conditions": conditions(), "found": found})) + b"\n"
-    )
+    written = msgspec.json.encode({"conditions": conditions(out.parent), "found": found})
+    out.write_bytes(msgspec.json.format(written) + b"\n")
 
 
 def _one(name: str, problem: Problem, rounds: int, budget: float, folder: Path) -> dict[str, object]:

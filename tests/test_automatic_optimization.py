@@ -1,8 +1,11 @@
 """Automatic optimization: when it is due, what it looks at, and what it does about what it found."""
 
+import threading
 from contextlib import closing
+from time import sleep
 
 import pytest
+from msgspec.structs import replace
 from test_optimize import SLOW, START, by_chance, by_the_hour, lived
 
 import loopledger
@@ -10,7 +13,7 @@ from loopledger.adapters.embedding.moments import microseconds
 from loopledger.clock import SECOND
 from loopledger.errors import InvalidRequest
 from loopledger.evaluation import automatic
-from loopledger.evaluation.automatic import automatic_request, next_optimization
+from loopledger.evaluation.automatic import automatic_request, is_to_apply, next_optimization
 from loopledger.evaluation.request import Search
 from loopledger.settings import settings_from
 
@@ -134,3 +137,53 @@ def test_several_slots_are_left_alone(tmp_path):
         loop = ledger.create("news", settings=settings, policy=loopledger.ready_policy("recommended-slots"))
         clock.advance(7 * 86_400 + 1)
         assert loop.evaluations() == []
+
+
+@pytest.mark.parametrize(
+    ("average", "lower", "imitated", "applied"),
+    [
+        (0.4, 0.3, 0, True),
+        (0.4, 0.19, 0, False),  # less is sure of it
+        (0.24, 0.21, 0, False),  # less is expected of it
+        (0.4, 0.3, 50, False),  # what it would have done was not explored
+    ],
+)
+def test_both_the_mean_and_the_lower_end_must_be_above_those_of_online(average, lower, imitated, applied):
+    def judged(name, reward, low, imitated=0):
+        sums = loopledger.Sums(cases=100, decisions=100, imitated=imitated)
+        overall = loopledger.Estimate(
+            average_reward=reward, interval=(low, 0.5), anytime=(0.0, 1.0), ips=reward, snips=reward,
+            robust=None, effective_sample_size=30.0, sums=sums,
+        )  # fmt: skip
+        return loopledger.Judged(name=name, source="Custom", arguments="", overall=overall)
+
+    searched = loopledger.Searched(
+        first=1, last=2, decisions=1, trials=1, stopped=0, failed=0, seed=0, winner="optimized", own=None,
+        best=(),
+    )  # fmt: skip
+    report = loopledger.Evaluation(
+        loop="news", first=3, last=4, since=0, until=1, decisions=100, left_out={}, minute_width=5,
+        reward_range=(0.0, 1.0), minimum_probability=0.05, searched=searched,
+        policies=(judged("Online", 0.25, 0.2), judged("optimized", average, lower, imitated)),
+    )  # fmt: skip
+    assert is_to_apply(report) is applied
+    assert not is_to_apply(replace(report, searched=replace(searched, winner=None)))
+
+
+def test_closing_ends_a_search_that_is_under_way(tmp_path):
+    lived(tmp_path / "data", by_the_hour, auto_optimization=True)  # which is long ago: a search is overdue
+    with loopledger.open(tmp_path / "data", workers=1) as ledger:
+        loop = ledger.loop("news")
+        assert loop.rank({"hour": "noon"}, {"a": {}, "b": {}})
+        while not (running := [one for one in loop.evaluations() if one.status == "Running"]):
+            sleep(0.05)
+        assert running[0].automatic
+        while not list((tmp_path / "data" / "news").glob("searches/*.journal")):
+            sleep(0.05)
+        assert loop.rank({"hour": "noon"}, {"a": {}, "b": {}})  # it goes on answering
+    assert not [thread for thread in threading.enumerate() if thread.name == "loopledger-chores"]
+    later = loopledger.SimulatedClock(4_102_444_800 * SECOND)
+    with loopledger.open(tmp_path / "data", clock=later, workers=1) as ledger:
+        (ended,) = ledger.loop("news").evaluations()
+        assert ended.status == "Failed"
+        assert "ended before" in ended.reason

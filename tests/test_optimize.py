@@ -29,12 +29,11 @@ def number(text, below):
     return uniform_hash(text) % below
 
 
-def lived(folder, likes, count=900):
+def lived(folder, likes, count=900, **changes):
     """Make a loop that learned next to nothing; `likes` says whether somebody likes an action."""
     clock = loopledger.SimulatedClock(START)
-    settings = loopledger.Settings(
-        model_update_frequency=0, reward_wait_time=1.0, reward_range=(0.0, 1.0), minimum_probability=0.01
-    )
+    usual = {"model_update_frequency": 0, "reward_wait_time": 1.0, "reward_range": (0.0, 1.0)}
+    settings = loopledger.Settings(**usual, minimum_probability=0.01, **changes)
     with loopledger.open(folder, clock=clock, workers=1) as ledger:
         loop = ledger.create("news", settings=settings, policy=SLOW)
         for place in range(count):

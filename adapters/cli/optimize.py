@@ -19,6 +19,7 @@ from loopledger.adapters.embedding.exporting import Bound
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.embedding.optimizing import check_optimization
 from loopledger.errors import Conflict, LoopInUse, NotFound
+from loopledger.evaluation.automatic import is_surely_better
 from loopledger.evaluation.outcome import SearchProgress, SearchStanding
 from loopledger.evaluation.report import Evaluation
 from loopledger.policy import LearningPolicy
@@ -78,7 +79,7 @@ class _Asked(TypedDict):
     metavar="FILE",
     help="Write the best policy as a policy file.",
 )
-@click.option("--apply", is_flag=True, help="Put the best policy in force, if it is judged better.")
+@click.option("--apply", is_flag=True, help="Put the best policy in force, if it is surely better.")
 @shown_options
 @click.pass_obj
 def command(  # noqa: PLR0913 - one for each way to search
@@ -125,7 +126,7 @@ def command(  # noqa: PLR0913 - one for each way to search
             with _standing() as tell:
                 report = searched.optimize(**asked, name=name, evaluation_id=evaluation_id, progress=tell)
             ident = searched.evaluations()[-1].id
-            if apply and _is_better(report):
+            if apply and is_surely_better(report):
                 applied = searched.apply_evaluation(ident, _winner(report).name) is not None
     except LoopInUse:
         if apply:
@@ -145,13 +146,6 @@ def _winner(report: Evaluation) -> LearningPolicy:
         if report.searched is not None and judged.name == report.searched.winner:
             return LearningPolicy(judged.name, judged.arguments)
     raise NotFound("no better policy was found")
-
-
-def _is_better(report: Evaluation) -> bool:
-    found = [
-        judged for judged in report.policies if report.searched and judged.name == report.searched.winner
-    ]
-    return bool(found) and found[0].verdict is not None and found[0].verdict.judgement == "better"
 
 
 def _say(

@@ -84,7 +84,7 @@ class OptunaProposer:
         """Remember what came of some trials."""
         trials = {trial.number: trial for trial in self._study.get_trials(deepcopy=False)}
         for outcome in outcomes:
-            trial = Trial(self._study, trials[outcome.number]._trial_id)  # noqa: SLF001 - to go on with one
+            trial = self._taken_up(trials[outcome.number])
             for rung, value in enumerate(outcome.rungs):
                 trial.report(value, rung)
             trial.set_user_attr(_OUTCOME, msgspec.json.encode(outcome).decode())
@@ -108,8 +108,12 @@ class OptunaProposer:
 
     def _again(self, left: FrozenTrial) -> Proposal:
         """Take up a trial of which nothing was told. What was drawn for it already stays as it is."""
-        trial = Trial(self._study, left._trial_id)  # noqa: SLF001 - to go on with one
+        trial = self._taken_up(left)
         return Proposal(trial.number, self._policy(trial))
+
+    def _taken_up(self, left: FrozenTrial) -> Trial:
+        # Optuna has no other way to go on with a trial of an earlier process.
+        return Trial(self._study, left._trial_id)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     def _policy(self, trial: Trial) -> LearningPolicy:
         name = f"trial {trial.number}"

@@ -5,7 +5,7 @@ only if both its average reward and the lower end of its interval are above thos
 """
 
 from loopledger.clock import SECOND
-from loopledger.evaluation.report import Evaluation
+from loopledger.evaluation.report import Evaluation, Judged
 from loopledger.evaluation.request import EvaluationRequest, Search
 from loopledger.learning.replay import first_from
 from loopledger.log.journal import Reader
@@ -20,6 +20,7 @@ KEPT = 24
 MUCH = 10_000
 """Decisions within two weeks with which it looks no further back: about Personalizer's 20 megabytes."""
 
+_MOST_IMITATED = 0.01
 _TWO_WEEKS = 14 * 86_400 * SECOND
 
 
@@ -60,13 +61,28 @@ def automatic_request(reader: Reader, now: int, budget: float = BUDGET) -> Evalu
 
 
 def is_to_apply(report: Evaluation) -> bool:
-    """Return whether the policy that was found is to be put in force."""
-    found = None if report.searched is None else report.searched.winner
-    policies = {judged.name: judged for judged in report.policies}
-    if found is None or policies[found].failed is not None:
+    """Return whether the policy that was found is to be put in force by itself."""
+    found = _found(report)
+    if found is None:
         return False
-    verdict = policies[found].verdict
-    if verdict is None or verdict.judgement == "no answer":
-        return False
-    online, other = policies["Online"].overall, policies[found].overall
-    return other.average_reward > online.average_reward and other.interval[0] > online.interval[0]
+    online = next(judged.overall for judged in report.policies if judged.name == "Online")
+    return (
+        found.overall.average_reward > online.average_reward
+        and found.overall.interval[0] > online.interval[0]
+    )
+
+
+def is_surely_better(report: Evaluation) -> bool:
+    """Return whether the policy that was found earns more than what decided, beyond chance."""
+    found = _found(report)
+    return found is not None and found.verdict is not None and found.verdict.interval[0] > 0
+
+
+def _found(report: Evaluation) -> Judged | None:
+    """Return the policy that was found, unless too much was decided without exploration to judge it."""
+    winner = None if report.searched is None else report.searched.winner
+    for judged in report.policies:
+        sums = judged.overall.sums
+        if judged.name == winner and judged.failed is None and sums.imitated <= _MOST_IMITATED * sums.cases:
+            return judged
+    return None
