@@ -20,69 +20,27 @@ from collections.abc import Iterable
 from itertools import islice
 from operator import mul
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 import msgspec
-import pylibvw
 from measure import conditions
 from problems import Logged, Problem, Question, open_bandit, problems
+from pupil import Lesson, Pupil
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 import loopledger
-from loopledger.adapters.vw.arguments import to_score
-from loopledger.adapters.vw.learner import VwLearner
-from loopledger.deciding.draw import number_for, uniform_hash
-from loopledger.deciding.ranking import likely, rank_actions
+from loopledger.deciding.ranking import Ranking, likely
+from loopledger.learning.namespaces import crossed
 from loopledger.policy import LearningPolicy
 
-_LABEL = '{"_label_cost":%r,"_label_probability":%r,"_label_Action":%d,"_labelIndex":%d,'
 CAMPAIGNS = {"open-bandit-all": "all", "open-bandit-men": "men", "open-bandit-women": "women"}
 _FIRST_RELEARNING = 200
-_hasher = VwLearner()
+_SELDOM = 0.05
+_FEWEST_CLICKS = 10
 _DATA = Path(__file__).parents[2] / "shared" / "data"
-
-
-class Lesson(NamedTuple):
-    """What is learned from one decision."""
-
-    context: bytes
-    position: int
-    reward: float
-    probability: float
-
-
-class Pupil:
-    """A policy that answers and learns in one place, which gives the weights that fold steps give."""
-
-    def __init__(self, policy: LearningPolicy) -> None:
-        self._workspace: Any = pylibvw.vw(to_score(policy, None))
-
-    def score(self, context: bytes) -> list[float]:
-        """Return a probability for each of the context's actions."""
-        examples = self._workspace._parse(context.decode())
-        pylibvw.vw.predict_multi(self._workspace, examples)
-        scores: list[float] = examples[0].get_action_scores()
-        pylibvw.vw._finish_example_multi_ex(self._workspace, examples)
-        return scores
-
-    def score_slots(self, context: bytes) -> Any:
-        """Say that there are no slots here."""
-        raise NotImplementedError(context)
-
-    def learn(self, lessons: Iterable[Lesson]) -> None:
-        """Take the rewards of what was chosen."""
-        for lesson in lessons:
-            label = _LABEL % (-lesson.reward, lesson.probability, lesson.position + 1, lesson.position)
-            examples = self._workspace._parse(label + lesson.context[1:].decode())
-            pylibvw.vw.learn_multi(self._workspace, examples)
-            pylibvw.vw._finish_example_multi_ex(self._workspace, examples)
-
-    def close(self) -> None:
-        """Free the model."""
-        self._workspace.finish()
 
 
 class Earned(NamedTuple):
@@ -97,47 +55,42 @@ class Terms(NamedTuple):
     """How a loop learns, beside its policy.
 
     Attributes:
+        seed: Of the order and the draws.
         minimum_probability: Mixed in where the model gives an action less.
         batch: Decisions between two trainings.
         relearn: How often the past is learned over again whenever it has grown by half; 0 for never.
+        step: So many decisions are learned over and over before the next ones, as in a fold step.
         live: How often each batch is learned.
 
     """
 
+    seed: int
     minimum_probability: float = 0.0
     batch: int = 1
     relearn: int = 0
+    step: int = 20_000
     live: int = 1
 
 
-def earned(policy: LearningPolicy, questions: Iterable[Question], seed: int, terms: Terms) -> Earned:
-    """Let a policy decide and learn.
-
-    Args:
-        policy: Under which.
-        questions: What it is asked.
-        seed: Of the draws.
-        terms: How it learns.
-
-    """
-    pupil = Pupil(policy)
+def earned(policy: LearningPolicy, problem: Problem, questions: Iterable[Question], terms: Terms) -> Earned:
+    """Let a policy decide and learn."""
+    pupil = Pupil(policy, terms.minimum_probability, terms.seed)
     rewards: list[float] = []
     seen: list[Lesson] = []
     learned = 0
     next_relearning = _FIRST_RELEARNING
-    loop = uniform_hash(f"loop-{seed}")
     begun = time.process_time()
     for number, (context, offered) in enumerate(questions):
-        draw = number_for(_hasher.hash_id, loop, f"event-{number}")
-        ranking = rank_actions(pupil, context, len(offered), draw, terms.minimum_probability, "Online")
-        chosen = ranking.ranked[0]
-        rewards.append(offered[chosen])
-        seen.append(Lesson(context, chosen, offered[chosen], ranking.probabilities[0]))
+        rankings = pupil.decide(context, len(offered[0]), problem.slots, number)
+        got = [every[ranking.ranked[0]] for every, ranking in zip(offered, rankings, strict=True)]
+        rewards.append(statistics.fmean(got))
+        seen.append(Lesson(context, rankings, got))
         if terms.relearn and len(seen) >= next_relearning:
             next_relearning = len(seen) * 3 // 2
             pupil.close()
-            pupil = Pupil(policy)
-            pupil.learn(seen * terms.relearn)
+            pupil = Pupil(policy, terms.minimum_probability, terms.seed)
+            for first in range(0, len(seen), terms.step):
+                pupil.learn(seen[first : first + terms.step] * terms.relearn)
             learned = len(seen)
         elif len(seen) - learned >= terms.batch:
             pupil.learn(seen[learned:] * terms.live)
@@ -171,11 +124,11 @@ def judged(policy: LearningPolicy, log: Iterable[Logged], minimum_probability: f
     pupil = Pupil(policy)
     weights: list[float] = []
     rewards: list[float] = []
-    for context, position, reward, probability, actions in log:
+    for context, position, reward, actions in log:
         offered = likely(pupil, context, actions, minimum_probability)
-        weights.append(offered[position] / probability)
+        weights.append(offered[position] * actions)
         rewards.append(reward)
-        pupil.learn([Lesson(context, position, reward, probability)])
+        pupil.learn([Lesson(context, [Ranking((position,), (1 / actions,))], [reward])])
     pupil.close()
     total = sum(weights)
     value = sum(map(mul, weights, rewards)) / total
@@ -184,7 +137,7 @@ def judged(policy: LearningPolicy, log: Iterable[Logged], minimum_probability: f
 
 
 @click.command
-@click.option("--sets", "names", help="Which, with commas between; by default all.")
+@click.option("--sets", "names", help="Which, with commas between; by default all but slots.")
 @click.option(
     "--policies", "policies", multiple=True, help="A ready one's name, or arguments; may be repeated."
 )
@@ -202,9 +155,11 @@ def judged(policy: LearningPolicy, log: Iterable[Logged], minimum_probability: f
     "--relearn",
     type=click.IntRange(0, 20),
     default=0,
-    help="Learn the past over, so often, when it grew by half.",
+    help="Learn the past anew, so often, when it has grown by half.",
 )
+@click.option("--step", type=click.IntRange(1), default=20_000, help="Decisions in a step of relearning.")
 @click.option("--live", type=click.IntRange(1, 20), default=1, help="Learn each batch so often.")
+@click.option("--crossed", "crossing", is_flag=True, help="Cross a set's own namespaces.")
 @click.option("--data", type=click.Path(path_type=Path), default=_DATA, help="The folder of the real sets.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_name("learning.json"))
 def main(  # noqa: PLR0913, PLR0917 - one for each option
@@ -215,18 +170,24 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
     minimum_probability: float,
     batch: int,
     relearn: int,
+    step: int,
     live: int,
+    crossing: bool,
     data: Path,
     out: Path,
 ) -> None:
     """Let learning policies learn; all of them, on everything: about half an hour."""
     known = problems(data / "multiclass")
-    wanted = names.split(",") if names else [*known, *CAMPAIGNS]
+    every = [name for name, problem in known.items() if not problem.slots]
+    wanted = names.split(",") if names else [*every, *CAMPAIGNS]
     chosen = {name: known[name] for name in wanted if name in known}
     campaigns = [name for name in wanted if name in CAMPAIGNS]
-    ready = {name: one for name, one in loopledger.ready_policies().items() if not one.multi_slot}
-    asked = {name: ready.get(name) or LearningPolicy(name, name) for name in policies or ready}
-    terms = Terms(minimum_probability, batch, relearn, live)
+    ready = loopledger.ready_policies()
+    several = any(problem.slots for problem in chosen.values())
+    if several and not all(problem.slots for problem in chosen.values()):
+        raise click.UsageError("sets with slots and without take different policies: ask for them apart")
+    fitting = [name for name, one in ready.items() if one.multi_slot == several]
+    asked = {name: ready.get(name) or LearningPolicy(name, name) for name in policies or fitting}
     found: dict[str, dict[str, list[Earned]]] = {name: {} for name in asked}
     values: dict[str, dict[str, Judged]] = {name: {} for name in asked}
     with Progress(console=Console(stderr=True)) as progress:
@@ -236,7 +197,9 @@ def main(  # noqa: PLR0913, PLR0917 - one for each option
                 questions = list(problem.questions(max(10, round(problem.rounds * rounds)), seed))
                 for name, policy in asked.items():
                     progress.update(task, description=f"{problem_name}, {name[:40]}")
-                    outcome = earned(policy, questions, seed, terms)
+                    used = crossed(policy, problem.namespaces) if crossing else policy
+                    terms = Terms(seed, minimum_probability, batch, relearn, step, live)
+                    outcome = earned(used, problem, questions, terms)
                     found[name].setdefault(problem_name, []).append(outcome)
                     progress.advance(task)
         for campaign in campaigns:
@@ -267,7 +230,7 @@ def _show(found: dict[str, dict[str, list[Earned]]], chosen: dict[str, Problem])
         table.add_row(
             policy,
             *(
-                f"{statistics.fmean(one.whole for one in all_):.3f}"
+                f"{statistics.fmean(one.whole for one in all_):{_digits(all_)}}"
                 f" ({statistics.fmean(one.last_fifth for one in all_):.2f})"
                 for all_ in earnings.values()
             ),
@@ -282,12 +245,20 @@ def _show_judged(values: dict[str, dict[str, Judged]], campaigns: list[str]) -> 
     for policy, found in values.items():
         table.add_row(
             policy,
-            *(
-                f"{1000 * one.value:.2f} ± {1960 * one.error:.2f} (of {one.effective:,.0f})"
-                for one in found.values()
-            ),
+            *(_estimate(one) for one in found.values()),
         )
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _estimate(found: Judged) -> str:
+    """Return an estimate with its interval, or that there is none: a few clicks say nothing."""
+    if found.effective * found.value < _FEWEST_CLICKS:
+        return f"too little to say (effective sample {found.effective:,.0f})"
+    return f"{1000 * found.value:.1f} ± {1960 * found.error:.1f} (effective sample {found.effective:,.0f})"
+
+
+def _digits(all_: list[Earned]) -> str:
+    return ".3f" if max(one.whole for one in all_) > _SELDOM else ".4f"
 
 
 def _mean(earnings: dict[str, list[Earned]], names: list[str]) -> float:

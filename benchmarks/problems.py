@@ -15,11 +15,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from loopledger.deciding.context import build_context
+from loopledger.deciding.request import Slot, SlotTerms, read_slots
+from loopledger.learning.namespaces import Namespaces
 from loopledger.settings import Limits
 
 _LIMITS = Limits(actions=100)
-Question = tuple[bytes, tuple[float, ...]]
-"""A context as the model sees it, and for each action the reward that it would get."""
+Question = tuple[bytes, tuple[tuple[float, ...], ...]]
+"""A context as the model sees it, and for each slot, or the only one, every action's reward."""
+
+_NEWS = Namespaces(("user", "time"), ("i", "article"))
+_SLOTS = read_slots(
+    [Slot("same"), Slot("next"), Slot("second")], [str(digit) for digit in range(10)], _LIMITS
+)
 
 
 class Problem(NamedTuple):
@@ -30,6 +37,8 @@ class Problem(NamedTuple):
         questions: Returns them, in an order that a seed decides.
         about: What it is, in a few words.
         chosen_on: Whether the ready policies were chosen by it.
+        namespaces: Its own, if features stand in others than the usual ones.
+        slots: What is filled at a time, if it is several.
 
     """
 
@@ -37,6 +46,8 @@ class Problem(NamedTuple):
     questions: Callable[[int, int], Iterator[Question]]
     about: str
     chosen_on: bool = False
+    namespaces: Namespaces = Namespaces()
+    slots: tuple[SlotTerms, ...] = ()
 
 
 def problems(folder: Path) -> Mapping[str, Problem]:
@@ -62,19 +73,26 @@ def problems(folder: Path) -> Mapping[str, Problem]:
         ),
         "kr-vs-k": Problem(8000, rows("ds_184_18.vw.gz"), "chess endings, 18 actions"),
         "artificial-characters": Problem(8000, rows("ds_1459_10.vw.gz"), "drawn strokes, 10 actions"),
-        "news": Problem(20000, _news, "made up: articles come and go, 8 actions, clicks of 2 to 40 %"),
-        "faint": Problem(50000, _faint, "made up: the same page, clicks of 0.5 to 1.5 %"),
+        "digits-in-slots": Problem(
+            1797,
+            _digits_in_slots,
+            "three slots for a digit and the next two",
+            slots=tuple(terms for _, terms in _SLOTS),
+        ),
+        "news": Problem(
+            20000, _news, "made up: articles come and go, 8 actions, many clicks", namespaces=_NEWS
+        ),
+        "faint": Problem(30000, _faint, "made up: the same page, 1 click in 100", namespaces=_NEWS),
     }
 
 
 class Logged(NamedTuple):
-    """A decision that somebody else made, at random.
+    """A decision that somebody else made, with the same probability for every action.
 
     Attributes:
         context: As the model sees it.
         position: Of the action that was chosen.
         reward: What came of it.
-        probability: With which it was chosen.
         actions: How many there were.
 
     """
@@ -82,7 +100,6 @@ class Logged(NamedTuple):
     context: bytes
     position: int
     reward: float
-    probability: float
     actions: int
 
 
@@ -102,7 +119,7 @@ def open_bandit(folder: Path, campaign: str) -> Iterator[Logged]:
         for row in csv.DictReader(file):
             user = {name: value for name, value in row.items() if name.startswith("user_feature")}
             context = build_context({**user, "position": row["position"]}, ids, items, _LIMITS)
-            yield Logged(context, int(row["item_id"]), float(row["click"]), 1 / len(ids), len(ids))
+            yield Logged(context, int(row["item_id"]), float(row["click"]), len(ids))
 
 
 def _number(value: str) -> float | str:
@@ -127,21 +144,42 @@ def _lines(path: Path) -> tuple[list[dict[str, float]], list[str]]:
 
 
 def _digits(rounds: int, seed: int) -> Iterator[Question]:
+    return _asked(_pixels(), rounds, seed)
+
+
+def _digits_in_slots(rounds: int, seed: int) -> Iterator[Question]:
+    """Ask for a digit, the one after it and the one after that, none twice."""
+    rows, labels = _pixels()
+    actions = [str(digit) for digit in range(10)]
+    for at in _order(len(rows), seed)[:rounds]:
+        rewards = tuple(
+            tuple(float(digit == (int(labels[at]) + further) % 10) for digit in range(10))
+            for further in range(3)
+        )
+        yield build_context(rows[at], actions, [None] * 10, _LIMITS, _SLOTS), rewards
+
+
+@lru_cache(maxsize=1)
+def _pixels() -> tuple[list[dict[str, float]], list[str]]:
     from sklearn.datasets import load_digits  # noqa: PLC0415 - an extra
 
     digits: Any = load_digits()
     rows = [{f"x{at}": float(value) for at, value in enumerate(row) if value} for row in digits.data]
-    return _asked((rows, [str(label) for label in digits.target]), rounds, seed)
+    return rows, [str(label) for label in digits.target]
+
+
+def _order(count: int, seed: int) -> list[int]:
+    order = list(range(count))
+    random.Random(seed).shuffle(order)  # some sets are sorted by label
+    return order
 
 
 def _asked(table: tuple[list[dict[str, float]], list[str]], rounds: int, seed: int) -> Iterator[Question]:
     rows, labels = table
     actions = sorted(set(labels), key=lambda label: (len(label), label))
-    order = list(range(len(rows)))
-    random.Random(seed).shuffle(order)  # some sets are sorted by label
-    for at in order[:rounds]:
+    for at in _order(len(rows), seed)[:rounds]:
         rewards = tuple(float(action == labels[at]) for action in actions)
-        yield build_context(rows[at], actions, [None] * len(actions), _LIMITS), rewards
+        yield build_context(rows[at], actions, [None] * len(actions), _LIMITS), (rewards,)
 
 
 _SECTIONS = ("sports", "politics", "business", "culture", "science", "travel")
@@ -180,7 +218,7 @@ def _page(rounds: int, seed: int, base: float, liking: float) -> Iterator[Questi
         )
         rewards = tuple(float(chance.random() < 1 / (1 + math.exp(-like))) for like in likes)
         shown = [{"article": {"section": one["section"], "words": one["words"]}} for one in articles.values()]
-        yield build_context(context, list(articles), shown, _LIMITS), rewards
+        yield build_context(context, list(articles), shown, _LIMITS), (rewards,)
         rounds -= 1
         if not rounds:
             return

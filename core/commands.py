@@ -80,6 +80,7 @@ class Relearn(msgspec.Struct, frozen=True):
         without: Seqs of decisions to leave out, now and in every later relearning, in order.
         query: How they were chosen, for people.
         with_everything: Whether to learn again what earlier relearnings left out.
+        passes: How often what is in the log is learned.
         evaluation: The id of the evaluation that is the reason, if one is.
 
     """
@@ -89,7 +90,12 @@ class Relearn(msgspec.Struct, frozen=True):
     without: tuple[int, ...] = ()
     query: str | None = None
     with_everything: bool = False
+    passes: int = 1
     evaluation: str | None = None
+
+
+MOST_PASSES = 20
+"""The most often that a relearning may learn the past."""
 
 
 class RestorePolicy(msgspec.Struct, frozen=True):

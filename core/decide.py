@@ -7,6 +7,7 @@ import msgspec
 
 from loopledger.answers import Receipt
 from loopledger.commands import (
+    MOST_PASSES,
     Activate,
     ChangePolicy,
     ChangeSettings,
@@ -165,6 +166,7 @@ def _train(state: State, command: Train, facts: Facts) -> Decided:
         or step.policy != state.effective_policy
         or step.left_out != state.left_out
         or step.erased != state.erased
+        or step.passes != state.line.passes_from(step.first)
         or not _is_next(step, learned, facts)
     ):
         raise Conflict("the loop has changed since this training step was planned; plan it again")
@@ -180,6 +182,7 @@ def _train(state: State, command: Train, facts: Facts) -> Decided:
         size=command.size,
         engine=command.engine,
         left_out=step.left_out,
+        passes=step.passes,
     )
     # What the line before knew may have been decisions of the other kind.
     behind = facts.reader.span(
@@ -201,12 +204,15 @@ def _is_next(step: Step, learned: int, facts: Facts) -> bool:
 def _relearn(state: State, command: Relearn, facts: Facts) -> Decided:
     if not 1 <= command.since <= state.seq:
         raise NotFound(f"there is no event {command.since} to learn from: the log goes from 1 to {state.seq}")
+    if not 1 <= command.passes <= MOST_PASSES:
+        raise InvalidRequest("passes", f"must be 1 to {MOST_PASSES}: every decision is learned so often")
     before = frozenset() if command.with_everything else without(facts.reader, state.left_out)
     begun = RelearningBegun(
         policy=command.policy or state.policy,
         since=command.since,
         without=tuple(sorted({*before, *command.without})),
         query=command.query,
+        passes=command.passes,
         evaluation=command.evaluation,
     )
     return Decided((begun,), _receipt(facts))

@@ -44,6 +44,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
             relearns the past is not published before it knows what the one before knew.
         since_kept: Decisions that were learned since the last version whose bytes are kept.
         steps_since_kept: Versions since then.
+        passes: How often a step learns its range that begins no later than
+        passes_through: this seq; later ones are learned once.
 
     """
 
@@ -53,6 +55,12 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     publish_from: int = 0
     since_kept: int = 0
     steps_since_kept: int = 0
+    passes: int = 1
+    passes_through: int = 0
+
+    def passes_from(self, first: int | None) -> int:
+        """Return how often a step learns whose first decision is this event, or that has none."""
+        return self.passes if first is not None and first <= self.passes_through else 1
 
 
 class Before(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,7 +224,8 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: C
             line = _relearning(state, 1) if event.relearn else Line(learned_through=state.known_through)
             return _under(state, event, line, record.seq)
         case RelearningBegun():
-            changed = _under(state, event, _relearning(state, event.since), record.seq)
+            line = replace(_relearning(state, event.since), passes=event.passes, passes_through=record.seq)
+            changed = _under(state, event, line, record.seq)
             return replace(changed, left_out=record.seq if event.without else 0)
         case PolicyRestored():
             return _restored(state, event, record.seq)
@@ -330,11 +339,11 @@ def _trained(state: State, event: ModelTrained) -> State:
         versions=event.version,
         closed_through=closed_through,
         waits=waits,
-        line=Line(
+        line=replace(
+            state.line,
             newest=event.version,
             arguments=event.policy.arguments,
             learned_through=learned_through,
-            publish_from=state.line.publish_from,
             since_kept=0 if kept else since_kept,
             steps_since_kept=0 if kept else steps,
         ),

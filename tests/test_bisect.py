@@ -143,3 +143,20 @@ def test_nobody_is_to_blame_for_an_imported_model(loop, tmp_path):
         other.import_model(liked["politics"])
         with pytest.raises(loopledger.NotFound):
             other.bisect(asked(), "music")  # an imported model comes from nowhere
+
+
+def test_a_past_that_was_learned_several_times(tmp_path):
+    clock = loopledger.SimulatedClock(learned.START)
+    settings = loopledger.Settings(model_update_frequency=0, checkpoint_interval=30)
+    with loopledger.open(tmp_path, clock=clock, workers=1) as ledger:
+        loop = ledger.create("news", policy=POLICY, settings=settings)
+        for number in range(8):
+            show(loop, clock, "music" if number < 4 else "politics", number * 30)
+        loop.relearn(passes=2)
+        versions = loop.train()
+        found = loop.bisect(asked(), "music")
+        assert found.instead == "politics"
+        assert found.version in versions
+        (guilty,) = found.event_ids
+        assert found.version in loop.why(guilty).learned_in
+        assert loop.verify().holds

@@ -2,15 +2,24 @@
 
 import pytest
 from msgspec.structs import replace
-from support import GREEDY, SLOTS, Bench, context_of
+from support import GREEDY, SLOTS, Bench, Lent, context_of
 from test_loop import learned, rank
 
 from loopledger.adapters.memory import MemoryCheckpoints, MemoryStore
 from loopledger.audit.verify import verify
-from loopledger.commands import ChangePolicy, PlanTraining, RankSlots, Relearn, ResetModel, Reward, Train
+from loopledger.commands import (
+    ChangePolicy,
+    ChangeSettings,
+    PlanTraining,
+    RankSlots,
+    Relearn,
+    ResetModel,
+    Reward,
+    Train,
+)
 from loopledger.deciding.request import Slot, read_slots
-from loopledger.errors import Conflict, NotFound
-from loopledger.learning.replay import version_event
+from loopledger.errors import Conflict, InvalidRequest, NotFound
+from loopledger.learning.replay import rebuild, version_event
 from loopledger.learning.selection import named
 from loopledger.learning.training import examples, step_of
 from loopledger.log.chain import Head, seal
@@ -107,6 +116,10 @@ def lines(bench):
     return found
 
 
+def trained(bench):
+    return [decode(record.body, record.seq) for record in bench.records("ModelTrained")]
+
+
 @pytest.fixture
 def plain():
     bench = Bench()
@@ -197,6 +210,125 @@ def test_a_step_that_was_planned_before_something_was_left_out_does_not_count(pl
     relearn(plain, "e1")
     with pytest.raises(Conflict):
         plain.trainer._carry_out(step, None)
+
+
+def test_the_past_is_learned_several_times_and_what_comes_later_once(plain):
+    before = lines(plain)
+    plain.do(rank("open"))
+    relearn(plain, passes=3)
+    plain.train()
+    assert lines(plain) == before * 3
+    assert trained(plain)[-1].examples == len(before)
+    plain.do(rank("later"))
+    plain.clock.advance(600)
+    plain.train()
+    learned(plain, 2, 10)
+    assert [(event.passes, event.examples) for event in trained(plain)] == [(1, 5), (3, 5), (3, 2), (1, 2)]
+    relearn(plain)
+    plain.train()
+    assert trained(plain)[-1].passes == 1
+
+
+def test_every_step_is_learned_several_times(plain):
+    plain.do(ChangeSettings({"checkpoint_interval": 2}))
+    relearn(plain, "e1", passes=2)
+    plain.train()
+    made = trained(plain)[1:]
+    assert [(event.passes, event.decisions, event.examples) for event in made] == [
+        *((2, 2, 1), (2, 2, 2), (2, 1, 1)),
+    ]
+    assert plain.loop.state.published == made[-1].version
+
+
+def test_several_times_without_the_rest_is_not_more_than_that(plain):
+    for policy in (ChangePolicy(plain.loop.state.policy, relearn=True), ResetModel()):
+        relearn(plain, passes=2)
+        plain.do(policy)
+        learned(plain, 2, 10 * plain.loop.state.seq)
+        assert trained(plain)[-1].passes == 1
+
+
+@pytest.mark.parametrize("passes", [0, -1, 21])
+def test_how_often_has_limits(plain, passes):
+    with pytest.raises(InvalidRequest, match="passes: must be 1 to 20"):
+        relearn(plain, passes=passes)
+
+
+def test_a_step_that_was_planned_for_fewer_passes_does_not_count(plain):
+    relearn(plain)
+    step = plain.do(PlanTraining())
+    relearn(plain, passes=2)
+    with pytest.raises(Conflict):
+        plain.trainer._carry_out(step, None)
+
+
+def test_a_version_that_learned_less_often_is_found(plain):
+    relearn(plain, passes=2)
+    plain.train()
+    plain.loop.close()
+    store, head = MemoryStore(), Head()
+    journal = store.writer()
+    for record in plain.records():
+        event = decode(record.body, record.seq)
+        if event.kind == "ModelTrained":
+            event = replace(event, passes=1)
+        journal.append([seal(head, record.at, event, record.event_id)])
+        head = journal.head()
+    found = verify(store.reader(), plain.learner, MemoryCheckpoints())
+    assert [problem.seq for problem in found.findings.problems if "less often" in problem.what] == [
+        plain.records("ModelTrained")[1].seq
+    ]
+
+
+def test_what_was_learned_several_times_is_replayed_and_holds(plain):
+    relearn(plain, passes=3)
+    plain.train()
+    learned(plain, 3, 10)
+    before = plain.loop.state
+    plain.place.checkpoints.state = None
+    plain.place.checkpoints.models.clear()
+    plain.reopen()
+    assert plain.loop.state == before
+    found = verify(plain.place.store.reader(), plain.learner, plain.place.checkpoints)
+    assert (found.findings.problems, found.findings.versions) == ((), 3)
+    plain.erase("e1")
+    found = verify(plain.place.store.reader(), plain.learner, plain.place.checkpoints)
+    assert found.findings.problems == ()
+
+
+def test_every_pass_can_be_cut_short(plain):
+    before = lines(plain)
+    relearn(plain, passes=2)
+    plain.train()
+    reader = plain.place.store.reader()
+    step = step_of(version_event(reader, plain.loop.state.versions)[1])
+    assert list(examples(reader, step, most=3)) == before[:3] * 2
+    told = []
+    bench = Bench()
+    learned(bench, 1200)
+    step = replace(step_of(trained(bench)[0]), passes=3)
+    for _ in examples(bench.place.store.reader(), step, lambda *done: told.append(done)):
+        pass
+    assert told == sorted(told)
+    assert {whole for _, whole in told} == {1200}
+    assert told[-1][0] < 1200
+    reader.close()
+
+
+def test_the_engine_learns_them_over_again(vw):
+    """What comes of it is what the engine makes of the same lines over and over, and can be made again."""
+    bench = Bench(learner=Lent(vw))
+    learned(bench, 8)
+    once = lines(bench)
+    relearn(bench, passes=3)
+    bench.train()
+    made = bench.place.checkpoints.load_model(bench.loop.state.versions)
+    assert made == vw.fold(trained(bench)[-1].policy, None, once * 3).model
+    assert made != bench.place.checkpoints.load_model(1)
+    reader = bench.place.store.reader()
+    assert rebuild(reader, vw, bench.loop.state.versions) == made
+    assert verify(reader, vw, MemoryCheckpoints()).findings.problems == ()
+    reader.close()
 
 
 def test_it_is_replayed_and_holds(plain):

@@ -123,7 +123,8 @@ def _gist(body: dict[str, object] | None) -> str:  # noqa: C901, PLR0911 - one f
             return f"version {version}"
         case {"kind": "RelearningBegun", "policy": {"name": name}, "since": since, "without": list(without)}:
             left_out = counted(len(without), "decision")
-            return f"{name}, from event {since} on, without {left_out}{_because(body)}"
+            often = "" if body.get("passes", 1) == 1 else f", {body['passes']} times"
+            return f"{name}, from event {since} on, without {left_out}{often}{_because(body)}"
         case {"kind": "Erased", "events": int(events)}:
             return counted(events, "event")
         case {"kind": "PolicyChanged" | "LoopCreated", "policy": {"name": name}}:

@@ -42,7 +42,7 @@ def command(data: Path, loop: str, json_: bool) -> None:
                 (
                     model.version,
                     "imported" if model.imported else model.parent or "nothing",
-                    model.examples,
+                    model.examples if model.passes == 1 else f"{model.examples:,}, {model.passes} times",
                     model.first or "",
                     model.last or "",
                     model.size,

@@ -18,6 +18,7 @@ from loopledger.learning.namespaces import Namespaces, crossed
     "--shared", multiple=True, metavar="NAMESPACE", help="Cross this one, of contexts or slots, too."
 )
 @click.option("--actions", multiple=True, metavar="NAMESPACE", help="Cross this one, of actions, too.")
+@click.option("--no-ids", is_flag=True, help="Do not cross the actions' ids: for actions that come and go.")
 @as_json
 @click.pass_obj
 def command(
@@ -27,6 +28,7 @@ def command(
     loop: str | None,
     shared: tuple[str, ...],
     actions: tuple[str, ...],
+    no_ids: bool,
     json_: bool,
 ) -> None:
     """List the ready learning policies, or print one as a policy file.
@@ -36,14 +38,13 @@ def command(
     is what `loopledger create --policy` and `loopledger relearn --policy` take.
     """
     found = ready_policies() if policy is None else {policy: read_policy(policy)}
-    if loop is not None or shared or actions:
+    if loop is not None or shared or actions or no_ids:
         names = Namespaces()
         if loop is not None:
             with views(data, (loop,)) as (view,):
                 names = view.namespaces()
-        names = Namespaces(
-            tuple(dict.fromkeys((*names.shared, *shared))), tuple(dict.fromkeys((*names.actions, *actions)))
-        )
+        of_actions = [name for name in (*names.actions, *actions) if not (no_ids and name == "i")]
+        names = Namespaces(tuple(dict.fromkeys((*names.shared, *shared))), tuple(dict.fromkeys(of_actions)))
         found = {name: crossed(one, names) for name, one in found.items()}
         for alike in names.alike:
             click.echo(

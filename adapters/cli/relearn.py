@@ -9,6 +9,7 @@ from loopledger.adapters.cli.create import read_policy
 from loopledger.adapters.cli.folder import NoTimers, ids_in, names_in, number_or_text
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
+from loopledger.commands import MOST_PASSES
 
 
 @click.command
@@ -35,6 +36,14 @@ from loopledger.adapters.embedding.ledger import Ledger
     "\"starts_with(event_id, 'bot-')\"; see docs/audit.md.",
 )
 @click.option("--with-everything", is_flag=True, help="Learn again what earlier relearnings left out.")
+@click.option(
+    "--passes",
+    metavar="N",
+    type=click.IntRange(1, MOST_PASSES),
+    default=1,
+    show_default=True,
+    help="Learn every decision so often; docs/policies.md says when it helps.",
+)
 @as_json
 @click.pass_obj
 def command(  # noqa: PLR0913 - one for each way to choose decisions
@@ -47,6 +56,7 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
     without_file: TextIO | None,
     where: str | None,
     with_everything: bool,
+    passes: int,
     json_: bool,
 ) -> None:
     """Learn the past of LOOP again, and publish what comes of it.
@@ -65,6 +75,7 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
                 without=without,
                 where=where,
                 with_everything=with_everything,
+                passes=passes,
                 progress=tell,
             )
         with progress("learning") as tell:
@@ -78,6 +89,7 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
                 "loop": loop,
                 "seq": receipt.seq,
                 "left_out": left_out,
+                "passes": passes,
                 "versions": versions,
                 "published": published,
             }

@@ -118,6 +118,7 @@ class AsyncLoop(AsyncEvaluatingLoop, AsyncAccounts):
         without: Iterable[str] = (),
         where: str | None = None,
         with_everything: bool = False,
+        passes: int = 1,
         progress: Progress | None = None,
     ) -> Receipt:
         """Begin to learn the past again, as `Loop.relearn` does; progress is told in another thread."""
@@ -128,6 +129,7 @@ class AsyncLoop(AsyncEvaluatingLoop, AsyncAccounts):
             without=without,
             where=where,
             with_everything=with_everything,
+            passes=passes,
             progress=progress,
         )
 

@@ -20,7 +20,7 @@ from loopledger.adapters.query import query
 from loopledger.adapters.signed_model import opened_model
 from loopledger.answers import Decision, Receipt, SlotsDecision
 from loopledger.commands import Activate, ChangePolicy, ChangeSettings, Relearn, ResetModel, Reward
-from loopledger.deciding.request import Actions, Features, Slots, listed_ids
+from loopledger.deciding.request import Actions, Features, Slots, listed_ids, whole_number
 from loopledger.learning.selection import matching, named
 from loopledger.learning.training import Progress
 from loopledger.log.eraser import Erasure
@@ -154,6 +154,7 @@ class Loop(OptimizingLoop):
         without: Iterable[str] = (),
         where: str | None = None,
         with_everything: bool = False,
+        passes: int = 1,
         progress: Progress | None = None,
     ) -> Receipt:
         """Begin to learn the past again, beside the model that answers until it knows as much.
@@ -168,6 +169,8 @@ class Loop(OptimizingLoop):
             where: Leave out the decisions too of which this JMESPath expression is true, such as
                 ``starts_with(event_id, 'bot-') && at > time('2026-11-01')``.
             with_everything: Learn again what earlier relearnings left out.
+            passes: Learn every decision so often, 1 to 20, a training step over and over again: a
+                few passes get much more out of little. docs/policies.md says for which policies.
             progress: Is told up to which event decisions were looked at, and of how many.
 
         Raises:
@@ -175,6 +178,7 @@ class Loop(OptimizingLoop):
             InvalidRequest: The policy or the expression cannot be used.
 
         """
+        times = whole_number("passes", passes)
         new = None if policy is None else self._tried(policy)
         asked = None if where is None else query(where)
         with closing(self.place.store.reader()) as reader:
@@ -182,7 +186,7 @@ class Loop(OptimizingLoop):
             left_out = named(reader, listed_ids("without", without))
             if asked is not None:
                 left_out = sorted({*left_out, *matching(reader, asked, progress)})
-        command = Relearn(new, first, tuple(left_out), where, bool(with_everything))
+        command = Relearn(new, first, tuple(left_out), where, bool(with_everything), times)
         return cast("Receipt", self._ask(command))
 
     def change_settings(self, **changes: object) -> Settings:

@@ -1,7 +1,6 @@
 """Which decisions changed what a loop answers: found by rebuilding, not by guessing."""
 
 from collections.abc import Callable
-from itertools import islice
 
 import msgspec
 
@@ -198,7 +197,7 @@ class Bisector:
 
     def _best_with(self, step: Step, parent: bytes | None, count: int) -> str:
         """Return the answer of what a step would have made of only so many of its examples."""
-        lines = islice(examples(self._reader, step), count)
+        lines = examples(self._reader, step, most=count)
         model = self._learner.fold(step.policy, parent, lines).model
         return self._asked(self._learner.scorer(step.policy, model))
 

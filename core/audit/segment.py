@@ -24,7 +24,7 @@ class Segment(msgspec.Struct, frozen=True):
         start: The version that it begins with, whose bytes are kept; 0 for none.
         versions: The versions in the order in which they are made.
         served: Where they answered.
-        learned: How many decisions each of the versions learns from.
+        learned: How many decisions each of the versions learns from, as often as it does.
 
     """
 
@@ -39,7 +39,7 @@ class Segment(msgspec.Struct, frozen=True):
         return sum(self.learned) + sum(stretch.last - stretch.first + 1 for stretch in self.served)
 
     def decisions_of(self, version: int) -> int:
-        """Return how many decisions a version learns from."""
+        """Return how many decisions a version learns from, as often as it does."""
         return self.learned[self.versions.index(version)] if version in self.versions else 0
 
 
@@ -133,5 +133,5 @@ def _segment(
     inside = set(versions) - kept
     stretches = tuple(stretch for stretch in served if stretch.version in inside)
     events = [trained[version] for version in versions]
-    learned = tuple(event.decisions if isinstance(event, ModelTrained) else 0 for event in events)
+    learned = tuple(one.decisions * one.passes if isinstance(one, ModelTrained) else 0 for one in events)
     return Segment(line[0], versions, stretches, learned)

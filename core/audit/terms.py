@@ -175,6 +175,8 @@ def _trained(event: ModelTrained, state: State, record: Record, reader: Reader) 
         found.append(f"event {record.seq} makes version {event.version} from {event.parent}, out of turn")
     if event.left_out != state.left_out:
         found.append(f"event {record.seq}: version {event.version} leaves out other decisions than it should")
+    if event.passes != state.line.passes_from(event.first):
+        found.append(f"event {record.seq}: version {event.version} learned more or less often than it should")
     if event.first is not None and event.last is not None:
         span = reader.span(
             event.policy.decision_kind, state.line.learned_through, event.last, event.decisions + 1

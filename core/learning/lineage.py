@@ -50,6 +50,7 @@ class ModelVersion(msgspec.Struct, frozen=True):
         at: When that was, UTC in microseconds since 1970.
         kept: Whether its bytes are at hand; otherwise they are made again from an earlier version.
         served: When it answered.
+        passes: How often it learned its examples.
         evaluation: The id of the evaluation that had put its policy in force, if one had.
 
     """
@@ -69,6 +70,7 @@ class ModelVersion(msgspec.Struct, frozen=True):
     at: int
     kept: bool
     served: tuple[Service, ...]
+    passes: int = 1
     evaluation: str | None = None
 
 
@@ -130,4 +132,5 @@ def _described(
         or event.version in remains.kept
         or (kept is not None and sha256(kept).hexdigest() == event.sha256),
         served=tuple(served),
+        passes=trained.passes if trained else 1,
     )

@@ -69,7 +69,8 @@ def namespaces(reader: Reader, decisions: int) -> Namespaces:
 def crossed(policy: LearningPolicy, namespaces: Namespaces) -> LearningPolicy:
     """Return a policy that crosses each shared namespace with each namespace of actions, and no other two.
 
-    The pairs that the policy crosses itself (``-q``) are replaced; interactions of three stay.
+    The pairs that the policy crosses itself (``-q``) are replaced; interactions of three stay. Without
+    ids (``i``) among the names, ``--ignore_linear`` goes too.
 
     Args:
         policy: What else it does.
@@ -86,7 +87,10 @@ def crossed(policy: LearningPolicy, namespaces: Namespaces) -> LearningPolicy:
         if not letters:
             raise InvalidRequest(f"namespaces.{side}", "must have a name; where nothing is logged, give it")
     pairs = [one + other for one in shared for other in actions]
-    kept = [word for word in words_of(policy.arguments) if not _is_pair(*word)]
+    # Crossed with the constant that stands beside every id, features are learned for themselves too,
+    # and need not stand there once more. Where ids are not crossed, they need to.
+    twice = () if "i" in actions else ("ignore_linear",)
+    kept = [word for word in words_of(policy.arguments) if not _is_pair(*word) and word[0] not in twice]
     arguments = join_words((*kept, *(("quadratic", pair) for pair in pairs)))
     name = policy.name if policy.name.endswith(_CROSSED) else policy.name + _CROSSED
     return policy_from({"name": name, "arguments": arguments.replace("--quadratic ", "-q ")})

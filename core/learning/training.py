@@ -7,6 +7,7 @@ teaches can never change.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -42,6 +43,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         decisions: How many decisions it covers.
         left_out: Seq of the event that says which of them are left out; 0 for none.
         erased: Seq of the last erasure when it was planned: what was erased since was read all the same.
+        passes: How often it learns them, from the first to the last and over again.
 
     """
 
@@ -53,6 +55,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int = 0
     left_out: int = 0
     erased: int = 0
+    passes: int = 1
 
 
 def step_of(event: ModelTrained) -> Step:
@@ -65,6 +68,7 @@ def step_of(event: ModelTrained) -> Step:
         last=event.last,
         decisions=event.decisions,
         left_out=event.left_out,
+        passes=event.passes,
     )
 
 
@@ -94,6 +98,7 @@ def plan(state: State, reader: Reader, now: int) -> Step | None:
         decisions=span.decisions if span else 0,
         left_out=state.left_out,
         erased=state.erased,
+        passes=state.line.passes_from(span and span.first),
     )
 
 
@@ -118,8 +123,23 @@ def closed_until(state: State, reader: Reader, now: int) -> int:
     return closed
 
 
-def examples(reader: Reader, step: Step, progress: Progress | None = None) -> Iterator[bytes]:
-    """Yield what a step learns from, a line each, in log order."""
+def examples(
+    reader: Reader, step: Step, progress: Progress | None = None, most: int | None = None
+) -> Iterator[bytes]:
+    """Yield what a step learns from, a line each, in log order; over again for each pass.
+
+    Args:
+        reader: Of the log.
+        step: What to learn.
+        progress: Is told of decisions read, a pass for each its share, and of how many there are.
+        most: Stop every pass after so many lines.
+
+    """
+    for done in range(step.passes):
+        yield from islice(_once(reader, step, done, progress), most)
+
+
+def _once(reader: Reader, step: Step, done: int, progress: Progress | None) -> Iterator[bytes]:
     if step.first is None or step.last is None:
         return
     left_out = without(reader, step.left_out)
@@ -129,7 +149,7 @@ def examples(reader: Reader, step: Step, progress: Progress | None = None) -> It
         if line is not None:
             yield line
         if progress and number % _REPORT_EVERY == 0:
-            progress(number, step.decisions)
+            progress((done * step.decisions + number) // step.passes, step.decisions)
 
 
 def without(reader: Reader, seq: int) -> frozenset[int]:
@@ -168,4 +188,5 @@ def fold(
         LearnerFailed: The engine refused, died or hung.
 
     """
-    return learner.fold(step.policy, parent, examples(reader, step, progress))
+    folded = learner.fold(step.policy, parent, examples(reader, step, progress))
+    return Folded(folded.model, folded.examples // step.passes)

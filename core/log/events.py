@@ -176,6 +176,8 @@ class RelearningBegun(Event, frozen=True):
         since: Seq from which on decisions are learned.
         without: Seqs of the decisions that are left out, now and in every later relearning, in order.
         query: How they were chosen, in the words of who did; nothing is computed from it.
+        passes: How often what is in the log by then is learned, one step after another. What is
+            decided later is learned once.
         evaluation: The id of the evaluation that was the reason, if one was.
 
     """
@@ -184,6 +186,7 @@ class RelearningBegun(Event, frozen=True):
     since: int = 1
     without: tuple[int, ...] = ()
     query: str | None = None
+    passes: int = 1
     evaluation: str | None = None
 
 
@@ -225,6 +228,7 @@ class ModelTrained(Event, frozen=True):
         size: Of the model, in bytes.
         engine: What made it: the engine, its version and the kind of machine.
         left_out: Seq of the event that says which decisions it left out; 0 for none.
+        passes: How often it learned its range, from the first to the last and over again.
 
     """
 
@@ -239,6 +243,7 @@ class ModelTrained(Event, frozen=True):
     size: int
     engine: str
     left_out: int = 0
+    passes: int = 1
 
 
 class ModelPublished(Event, frozen=True):

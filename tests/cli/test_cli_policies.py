@@ -25,6 +25,11 @@ def test_named_namespaces_are_crossed(run, tmp_path):
     assert all(" -q ui" in policy["arguments"] for policy in every.values())
 
 
+def test_ids_that_come_and_go_are_left_out(run):
+    printed = run("policies", "squarecb", "--no-ids", "--actions", "article").stdout
+    assert json.loads(printed)["arguments"].endswith("--learning_rate 2 -q Fj -q Fa")
+
+
 def test_a_loops_own_are_found(run, tmp_path):
     with loopledger.open(tmp_path / "data") as ledger:
         loop = ledger.create("page")

@@ -42,6 +42,19 @@ def test_relearn_says_what_came_of_it(run, data):
     assert newest["decisions"] == DECISIONS * (ROUNDS - 1)
 
 
+def test_relearn_several_times(run, data):
+    found = said(run, "--data", data, "relearn", "news", "--passes", "3")
+    assert (found["passes"], found["published"]) == (3, 4)
+    (*before, newest) = said(run, "--data", data, "models", "news")
+    assert newest["examples"] == sum(model["examples"] for model in before)
+    assert [model["passes"] for model in (*before, newest)] == [1, 1, 1, 3]
+    assert f"\t{newest['examples']}, 3 times\t" in run("--data", data, "models", "news").stdout
+    assert newest["sha256"] != before[-1]["sha256"]
+    assert "without 0 decisions, 3 times" in run("--data", data, "log", "news").stdout
+    assert run("--data", data, "verify", "news")
+    assert "passes" in run("--data", data, "relearn", "news", "--passes", "21", code=2).output
+
+
 def test_what_cannot_be_relearned(run, data):
     before = said(run, "--data", data, "status", "news")["events"]
     for words, code, sentence in (

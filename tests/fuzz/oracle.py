@@ -33,6 +33,7 @@ class Oracle:
     outcomes: dict = field(default_factory=dict)  # event id -> [(at, kind, slot, value, key)]
     learned: int = 0  # decisions that the line has learned or never will
     closed: int = 0  # decisions that any line has learned
+    often: tuple = (1, 0)  # how often the first so many decisions are learned by the line
     passed: int = 0  # decisions that an earlier line has learned, or was told never to
     left_out: set = field(default_factory=set)  # event ids
     erased: set = field(default_factory=set)  # event ids of decisions
@@ -67,6 +68,11 @@ class Oracle:
             yield step
             if len(step) < self.interval:
                 return
+
+    def passes(self, step):
+        """Return how often a training step learns its decisions."""
+        passes, first_ones = self.often
+        return passes if step and self.decisions.index(step[0]) < first_ones else 1
 
     def labels(self, decision):
         """Return what a decision teaches: (slot, position, probability, reward) for each slot, or nothing."""

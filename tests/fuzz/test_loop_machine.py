@@ -198,7 +198,10 @@ class LoopMachine(RuleBasedStateMachine):
     def check_step(self, reader, event, decisions):
         assert event.decisions == len(decisions)
         labels = [self.oracle.labels(decision) for decision in decisions]
-        lines = [json.loads(line) for line in examples(reader, step_of(event))]
+        every = list(examples(reader, step_of(event)))
+        assert event.passes == self.oracle.passes(decisions)
+        assert every == every[: len(every) // event.passes] * event.passes
+        lines = [json.loads(line) for line in every[: len(every) // event.passes]]
         assert event.examples == len(lines) == sum(bool(label) for label in labels)
         for line, expected in zip(lines, filter(None, labels), strict=True):
             if self.policy.multi_slot:
@@ -242,10 +245,11 @@ class LoopMachine(RuleBasedStateMachine):
         arguments = self.policy.arguments + (" --noconstant" if other else "")
         self.do(ChangePolicy(LearningPolicy("changed", arguments), relearn))
         self.oracle.begins_anew(0 if relearn else None)
+        self.oracle.often = 1, 0
 
     @precondition(lambda self: self.oracle.decisions)
-    @rule(data=st.data(), other=st.booleans(), everything=st.booleans())
-    def relearn(self, data, other, everything):
+    @rule(data=st.data(), other=st.booleans(), everything=st.booleans(), passes=st.sampled_from([1, 1, 2, 3]))
+    def relearn(self, data, other, everything, passes):
         decisions = self.oracle.decisions
         first = data.draw(st.integers(0, len(decisions) - 1))
         without = data.draw(st.sets(st.sampled_from([one.event_id for one in decisions])))
@@ -253,10 +257,11 @@ class LoopMachine(RuleBasedStateMachine):
         since = reader.decisions([decisions[first].event_id])[decisions[first].event_id].seq if first else 1
         arguments = self.policy.arguments + (" --noconstant" if other else "")
         policy = LearningPolicy("relearned", arguments) if other else None
-        self.do(Relearn(policy, since, tuple(named(reader, sorted(without))), None, everything))
+        self.do(Relearn(policy, since, tuple(named(reader, sorted(without))), None, everything, passes))
         reader.close()
         self.oracle.left_out = without if everything else self.oracle.left_out | without
         self.oracle.begins_anew(first)
+        self.oracle.often = passes, len(decisions)
 
     @rule(event_ids=st.sets(st.sampled_from([*EVENT_IDS, "nobody"]), min_size=1, max_size=3))
     def erase(self, event_ids):
@@ -287,6 +292,7 @@ class LoopMachine(RuleBasedStateMachine):
     def reset(self):
         self.do(ResetModel())
         self.oracle.begins_anew(None)
+        self.oracle.often = 1, 0
         assert self.bench.loop.state.published == 0
 
     @rule()
