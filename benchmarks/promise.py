@@ -44,6 +44,8 @@ def _promise(
     judged = loop.evaluate(policies={name: loopledger.ready_policy(name) for name in AGAINST}, name="four")
     _show("four policies over the whole log", judged)
     found = loop.optimize(budget=budget, evaluation_id="search", name="search")
+    if found.searched is None:
+        raise AssertionError("a search tells what it tried")
     _show(f"the winner of {found.searched.trials:,} trials, on the last quarter", found)
     if html:
         html.write_text(page(judged), "utf-8")

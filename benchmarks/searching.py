@@ -35,7 +35,7 @@ def lived(folder: Path, problem: Problem, policy: loopledger.LearningPolicy, rou
     total, count = 0.0, 0
     with loopledger.open(folder, clock=clock) as ledger:
         loop = ledger.create("loop", settings=settings, policy=policy)
-        for context, rewards in islice(problem.questions(problem.rounds, 1), rounds):
+        for context, (rewards, *_) in islice(problem.questions(problem.rounds, 1), rounds):
             whole = msgspec.json.decode(context)
             ids = [action["i"]["id"] for action in whole["_multi"]]
             decision = loop.rank(
