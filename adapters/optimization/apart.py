@@ -1,6 +1,6 @@
-"""A search in a process of its own, for a loop that answers meanwhile.
+"""Computing in a process of its own, for a loop that answers meanwhile.
 
-A search in the same process would take turns with the threads that answer, milliseconds each. This one
+In the same process it would take turns with the threads that answer, milliseconds each. This one
 has the lowest priority, reads the log without writing to it, and ends with the process that began it.
 """
 
@@ -11,15 +11,19 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
+from loopledger.adapters.embedding.computing import Task, computed
 from loopledger.adapters.embedding.optimizing import optimized
-from loopledger.adapters.place import in_folder
+from loopledger.adapters.place import Place, in_folder
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.errors import LearnerFailed, LoopledgerError
 from loopledger.evaluation.report import Evaluation
 from loopledger.evaluation.request import EvaluationRequest
+from loopledger.learning.learner import Learner
+from loopledger.log.evaluation_events import Report
 
 _PROGRAM = "loopledger.adapters.optimization.apart"
 _LOWEST = 19
@@ -27,13 +31,21 @@ _LOOKS = 0.25
 _SAID = 500
 
 
-class _Task(msgspec.Struct, frozen=True):
-    folder: str
+class _Search(msgspec.Struct, frozen=True, tag=True):
     request: EvaluationRequest
 
 
+class _Task(msgspec.Struct, frozen=True, tag=True):
+    task: Task
+
+
+class _Errand(msgspec.Struct, frozen=True):
+    folder: str
+    what: _Search | _Task
+
+
 class _Result(msgspec.Struct, frozen=True):
-    report: Evaluation | None = None
+    report: Report | None = None
     error: str | None = None
 
 
@@ -50,6 +62,15 @@ def optimized_apart(folder: Path, request: EvaluationRequest, keep_on: Callable[
         LoopledgerError: It says why it could not be done.
 
     """
+    return cast("Evaluation", _apart(_Errand(str(folder), _Search(request)), keep_on))
+
+
+def computed_apart(folder: Path, task: Task, keep_on: Callable[[], None]) -> Report | None:
+    """Return the report of a task; the arguments and errors are those of `optimized_apart`."""
+    return _apart(_Errand(str(folder), _Task(task)), keep_on)
+
+
+def _apart(errand: _Errand, keep_on: Callable[[], None]) -> Report | None:
     with tempfile.TemporaryDirectory(prefix="loopledger-") as scratch:
         answer = Path(scratch, "answer.json")
         with Path(scratch, "said").open("wb+") as said:
@@ -62,7 +83,7 @@ def optimized_apart(folder: Path, request: EvaluationRequest, keep_on: Callable[
                 start_new_session=True,  # Ctrl-C is for the program that began it
             )
             try:
-                _hand_over(process, _Task(str(folder), request))
+                _hand_over(process, errand)
                 while process.poll() is None:
                     keep_on()
                     _wait(process)
@@ -74,18 +95,18 @@ def optimized_apart(folder: Path, request: EvaluationRequest, keep_on: Callable[
             said.seek(0)
             last_words = said.read()[-_SAID:].decode(errors="replace").strip()
         if not answer.exists():
-            raise LearnerFailed(f"the search's process ended with {process.returncode}: {last_words}")
+            raise LearnerFailed(f"the process that computes ended with {process.returncode}: {last_words}")
         result = msgspec.json.decode(answer.read_bytes(), type=_Result)
-    if result.report is None:
-        raise LoopledgerError(str(result.error))
+    if result.error is not None:
+        raise LoopledgerError(result.error)
     return result.report
 
 
-def _hand_over(process: "subprocess.Popen[bytes]", task: _Task) -> None:
+def _hand_over(process: "subprocess.Popen[bytes]", errand: _Errand) -> None:
     if process.stdin is None:
-        raise LearnerFailed("the search's process takes nothing")
+        raise LearnerFailed("the process that computes takes nothing")
     # Left open: that it closes tells the process that this one is gone.
-    process.stdin.write(msgspec.json.encode(task) + b"\n")
+    process.stdin.write(msgspec.json.encode(errand) + b"\n")
     process.stdin.flush()
 
 
@@ -103,7 +124,7 @@ def _end_with_the_other() -> None:
 
 
 def main(answer: Path) -> None:
-    """Search as the first line of the standard input says, and write what comes of it to a file."""
+    """Compute what the first line of the standard input says, and write what comes of it to a file."""
     os.nice(_LOWEST)
     line = bytearray()
     while not line.endswith(b"\n"):
@@ -111,12 +132,11 @@ def main(answer: Path) -> None:
         if not read:
             return
         line += read
-    task = msgspec.json.decode(bytes(line), type=_Task)
+    errand = msgspec.json.decode(bytes(line), type=_Errand)
     threading.Thread(target=_end_with_the_other, daemon=True).start()
     learner = VwLearner()
     try:
-        report = optimized(in_folder(Path(task.folder)), learner, task.request, remember=True)
-        result = _Result(report=report)
+        result = _Result(report=_report(in_folder(Path(errand.folder)), learner, errand.what))
     except LoopledgerError as error:
         result = _Result(error=str(error))
     finally:
@@ -124,6 +144,12 @@ def main(answer: Path) -> None:
     beside = answer.with_suffix(".beside")
     beside.write_bytes(msgspec.json.encode(result))
     beside.rename(answer)
+
+
+def _report(place: Place, learner: Learner, what: _Search | _Task) -> Report | None:
+    if isinstance(what, _Search):
+        return optimized(place, learner, what.request, remember=True)
+    return computed(place, learner, what.task, lambda *_: None)
 
 
 if __name__ == "__main__":

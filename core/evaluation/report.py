@@ -142,10 +142,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SlotEstimate(msgspec.Struct, frozen=True):
-    """An estimate for one slot of multi-slot decisions, by the slot's id."""
+    """An estimate for one slot of multi-slot decisions.
+
+    Attributes:
+        slot: The slot's id.
+        estimate: Over the whole range.
+        over_time: Stretches of time that hold cases of this slot, in order.
+
+    """
 
     slot: str
     estimate: Estimate
+    over_time: tuple[Point, ...] = ()
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +166,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         version: The fixed model version that was judged, if it is one.
         overall: Over the whole range; for multi-slot decisions over all their slots.
         slots: For each slot, in the order in which slots first appear.
-        over_time: Stretches of time that hold cases, in order; only for all slots together.
+        over_time: Stretches of time that hold cases, in order; for all slots together.
         verdict: Against Online.
         cautions: What there is to say about this policy.
         failed: Why it could not be judged, if so; its estimates are then empty.
@@ -240,6 +248,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         minimum_probability: The least probability that intervals were computed for.
         policies: Online, Baseline and Random first, then in the order in which they were asked for.
         cautions: What there is to say about the whole.
+        importance: Which features matter, where that was asked for too.
         searched: How the search went, if there was one; the figures are then of what was held out from it.
 
     """
@@ -256,6 +265,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     minimum_probability: float
     policies: tuple[Judged, ...]
     cautions: tuple[Caution, ...] = ()
+    importance: "FeatureImportance | None" = None
     searched: Searched | None = None
 
 

@@ -310,7 +310,7 @@ def test_retention_is_carried_out(served):
     from loopledger.adapters.http.retention import erase_old
 
     configuration(served, logRetentionDays=20)
-    house = House(served.folder, served.clock, (), None, {})
+    house = House(served.folder, served.clock, (), None, {}, None)
     served.close()
 
     async def go():
