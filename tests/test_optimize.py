@@ -217,6 +217,7 @@ class Murderous:
         return self._learner.fold(*arguments)
 
 
+@pytest.mark.slow
 def test_killed_workers_change_nothing(searching, strong):
     undisturbed = searching(strong)
     undisturbed.optimize(trials=6)
@@ -245,6 +246,7 @@ async def test_the_async_face_searches_too_and_the_log_says_so(strong, tmp_path)
     assert standings[-1].best.arguments == report.searched.best[0].arguments
 
 
+@pytest.mark.slow
 def test_several_slots_can_be_searched_too(searching, tmp_path):
     live = Live(tmp_path / "slots", "--ccb_explore_adf --epsilon 0.4 --power_t 0 -l 0.001")
     for _ in range(6):
