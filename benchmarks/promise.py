@@ -22,14 +22,16 @@ WEEK = 7 * 86_400.0
 
 @click.command
 @click.option("--budget", type=float, default=300.0, show_default=True, help="Seconds of optimizing.")
+@click.option("--before", type=int, default=3, show_default=True, help="How often all digits came before.")
 @click.option(
     "--passes", type=int, default=3, show_default=True, help="How often all digits come in the week."
 )
 @click.option("--html", type=click.Path(path_type=Path), help="Where to put the report.")
-def main(budget: float, passes: int, html: Path | None) -> None:
+def main(budget: float, before: int, passes: int, html: Path | None) -> None:
     """Promise, apply, and count."""
     with TemporaryDirectory(prefix="loopledger-promise-") as folder:
         demo = [sys.executable, "-m", "loopledger", "--data", folder, "demo", "--json"]
+        demo += ["--passes", str(before)]
         subprocess.run(demo, check=True, stdout=subprocess.DEVNULL)
         with loopledger.open(folder) as ledger:
             last = ledger.loop("digits").as_of().at
