@@ -73,3 +73,26 @@ def test_by_count_nothing_is_learned_before_its_window_closes(monkeypatch, impor
     for training in found:
         assert (training.last - 1) * 10 + 195 <= training.seq * 10
         assert training.last * 10 + 195 > training.seq * 10
+
+
+class Counted:
+    """A column that counts how often one looks into it."""
+
+    def __init__(self, values):
+        self.values, self.looks = values, 0
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, place):
+        self.looks += 1
+        return self.values[place]
+
+
+def test_a_training_costs_the_same_however_many_decisions_there_are():
+    rows = Rows(range(1, 20_001))
+    column = Counted(rows.seqs)
+    rows.column = lambda _: column
+    trainings = tuple(Training(seq, seq - 10) for seq in range(100, 20_000, 100))
+    assert len(list(stretches(Schedule(trainings, own=True), rows))) == len(trainings) + 1
+    assert column.looks < 50 * len(trainings)
