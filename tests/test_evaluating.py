@@ -138,10 +138,11 @@ def test_the_loop_goes_on_meanwhile(loop):
         ({"policies": 7}, "policies"),
         ({"policies": [7]}, "policy"),
         ({"policies": [{"name": "x", "arguments": "--cb_explore_adf --data /etc/passwd"}]}, "policy"),
-        ({"policies": [SQUARE, SQUARE]}, "name"),
-        ({"policies": {"Online": SQUARE}}, "name"),
-        ({"policies": {"": SQUARE}}, "name"),
-        ({"policies": [SLOTS]}, "candidates"),
+        ({"policies": [SQUARE, SQUARE]}, "policies[1].name"),
+        ({"policies": {"Online": SQUARE}}, "policies[0].name"),
+        ({"policies": {"": SQUARE}}, "policies[0].name"),
+        ({"policies": [SLOTS]}, "policies"),
+        ({"policies": [SQUARE], "versions": [1, 1]}, "versions[1]"),
         ({"versions": 1}, "versions"),
         ({"versions": ["1"]}, "versions"),
         ({"reward_range": (1, 0)}, "reward_range"),
@@ -166,6 +167,13 @@ def test_what_cannot_be_evaluated(loop, asked, field):
     assert field in raised.value.field
     assert events(loop) == last
     assert loop.evaluations() == []
+
+
+def test_the_name_that_nobody_gave_is_never_too_long(loop):
+    loop.change_settings(limits={"id_length": 32})
+    loop.evaluate({"first of two long names": SQUARE, "second of two long names": SQUARE})
+    (found,) = loop.evaluations()
+    assert found.name == "first of two long names, second"
 
 
 def test_versions_and_evaluations_that_there_are_not(loop):

@@ -115,7 +115,8 @@ def _check_names(candidates: tuple[Named, ...]) -> None:
         if candidate.name.casefold() in taken:
             raise InvalidRequest(
                 f"candidates[{place}].name",
-                f"is taken: {', '.join(RESERVED)} are always judged, and no two candidates are called alike",
+                f"is taken: {', '.join(RESERVED)} are always judged, and no two are called alike; "
+                "give it another name",
             )
         taken.add(candidate.name.casefold())
 
