@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import math
 import shutil
 
 import learned
@@ -149,6 +150,8 @@ def test_the_loop_goes_on_meanwhile(loop):
         ({"reward_range": 1}, "reward_range"),
         ({"reward_range": ("a", "b")}, "reward_range"),
         ({"reward_range": (0, float("nan"))}, "reward_range"),
+        ({"reward_range": (0, 1e308)}, "reward_range"),
+        ({"reward_range": (0, 1e-300)}, "reward_range"),
         ({"since": 100_000}, "since"),
         ({"since": 30, "until": 20}, "since"),
         ({"since": "2030-01-01"}, "since"),
@@ -167,6 +170,12 @@ def test_what_cannot_be_evaluated(loop, asked, field):
     assert field in raised.value.field
     assert events(loop) == last
     assert loop.evaluations() == []
+
+
+@pytest.mark.parametrize("reward_range", [(0, 1e12), (-1e12, 1e12), (0, 1e-9)])
+def test_the_widest_and_the_narrowest_range_of_rewards(loop, reward_range):
+    report = loop.evaluate(reward_range=reward_range)
+    assert all(math.isfinite(end) for policy in report.policies for end in policy.overall.interval)
 
 
 def test_the_name_that_nobody_gave_is_never_too_long(loop):
