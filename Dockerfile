@@ -6,7 +6,7 @@ COPY core /source/core
 COPY adapters /source/adapters
 COPY config /source/config
 COPY migrations /source/migrations
-RUN pip install --no-cache-dir '/source[http,signed]'
+RUN pip install --no-cache-dir '/source[http,signed,evaluation,optimization]'
 
 RUN useradd --uid 10001 --no-create-home loopledger && install --directory --owner loopledger /data
 USER loopledger

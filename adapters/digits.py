@@ -70,6 +70,7 @@ class World:
         loop: The loop.
         clock: The loop's clock.
         seed: Decides what goes wrong.
+        seconds_apart: How long after one digit the next one comes.
 
     Attributes:
         rewards: For each decision 1 if the digit was right and 0 if not, whether or not the loop
@@ -78,8 +79,11 @@ class World:
 
     """
 
-    def __init__(self, loop: Loop, clock: SimulatedClock, seed: int) -> None:
+    def __init__(
+        self, loop: Loop, clock: SimulatedClock, seed: int, seconds_apart: float = SECONDS_APART
+    ) -> None:
         self._loop = loop
+        self._apart = seconds_apart
         self._clock = clock
         self._chance = random.Random(seed + 1)  # noqa: S311
         self._coming: list[tuple[int, int, Callable[[], object]]] = []
@@ -95,7 +99,7 @@ class World:
             reward = float(decision.action == one.digit)
             self.rewards.append(reward)
             self._promise(one.event_id, reward, deferred=deferred)
-            self._let_pass(SECONDS_APART)
+            self._let_pass(self._apart)
             yield number
 
     def finish(self) -> None:

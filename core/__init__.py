@@ -35,6 +35,7 @@ from loopledger.errors import (
     Overloaded,
     ReplayMismatch,
 )
+from loopledger.evaluation.outcome import SearchStanding
 from loopledger.evaluation.register import Applied, EvaluationRecord
 from loopledger.evaluation.report import (
     Caution,
@@ -44,11 +45,13 @@ from loopledger.evaluation.report import (
     FeatureScore,
     Judged,
     Point,
+    Searched,
     SlotEstimate,
     Sums,
+    Tried,
     Verdict,
 )
-from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest
+from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest, Search
 from loopledger.health import Diagnosis, Finding
 from loopledger.learning.namespaces import Namespaces, crossed
 from loopledger.policy import LearningPolicy
@@ -108,6 +111,9 @@ __all__ = [
     "RankedAction",
     "Receipt",
     "ReplayMismatch",
+    "Search",
+    "SearchStanding",
+    "Searched",
     "Settings",
     "SimulatedClock",
     "Slot",
@@ -116,6 +122,7 @@ __all__ = [
     "SlotsDecision",
     "Status",
     "Sums",
+    "Tried",
     "Verdict",
     "Verification",
     "crossed",

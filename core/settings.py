@@ -1,5 +1,6 @@
 """What can be set about a loop, with the defaults and the limits of each."""
 
+import re
 from typing import Literal, get_args
 
 import msgspec
@@ -11,6 +12,10 @@ LearningMode = Literal["Online", "Apprentice", "LoggingOnly"]
 RewardAggregation = Literal["earliest", "sum", "average", "median", "min", "max"]
 
 _DAY = 86_400.0
+_MOMENT = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"([T ]([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d(\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?)?"
+)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +61,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         model_update_frequency: Seconds between automatic trainings; 0 turns them off.
         checkpoint_interval: Decisions between two models that are kept on disk, and the most
             that one training step learns from. Any other model is rebuilt from the one before.
+        auto_optimization: Whether the loop searches for a better learning policy by itself from time to
+            time, and puts it in force if it is judged better. Not for several slots.
+        auto_optimization_frequency: Seconds between two such searches.
+        auto_optimization_start: When the first one is, a time such as ``2026-09-01T03:00:00Z``, from which
+            the others are counted; none for one frequency after it was turned on.
         limits: How much one request may hold.
 
     """
@@ -69,6 +79,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     learning_mode: LearningMode = "Online"
     model_update_frequency: float = 300.0
     checkpoint_interval: int = 20_000
+    auto_optimization: bool = False
+    auto_optimization_frequency: float = 7 * _DAY
+    auto_optimization_start: str | None = None
     limits: Limits = Limits()
 
     @property
@@ -94,6 +107,7 @@ def check_settings(settings: Settings) -> Settings:
         ("minimum_probability", settings.minimum_probability, 0.0, 0.5),
         ("model_update_frequency", settings.model_update_frequency, 0.0, 366 * _DAY),
         ("checkpoint_interval", settings.checkpoint_interval, 1, 10_000_000),
+        ("auto_optimization_frequency", settings.auto_optimization_frequency, 60.0, 366 * _DAY),
         ("limits.actions", settings.limits.actions, 1, 100_000),
         ("limits.slots", settings.limits.slots, 1, 10_000),
         ("limits.id_length", settings.limits.id_length, 32, 4096),
@@ -109,6 +123,11 @@ def check_settings(settings: Settings) -> Settings:
         raise InvalidRequest(
             "minimum_probability",
             "times limits.actions it may be at most 0.5, or the model would have no say: lower one of them",
+        )
+    start = settings.auto_optimization_start
+    if start is not None and not _MOMENT.fullmatch(start):
+        raise InvalidRequest(
+            "auto_optimization_start", "must be a time in ISO 8601, such as 2026-09-01T03:00:00Z"
         )
     _one_of("learning_mode", settings.learning_mode, get_args(LearningMode))
     _one_of("reward_aggregation", settings.reward_aggregation, get_args(RewardAggregation))

@@ -84,6 +84,21 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     undone: int
 
 
+class Automatic(msgspec.Struct, frozen=True, kw_only=True):
+    """The last automatic optimization.
+
+    Attributes:
+        evaluation: Its id.
+        at: When it began or, if it has, ended, UTC in microseconds since 1970.
+        status: ``Running``, or how it ended.
+
+    """
+
+    evaluation: str
+    at: int
+    status: str
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What a loop knows without looking into its log.
 
@@ -106,6 +121,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             windows are open.
         before: What it can go back to: how it stood before the policy was changed last.
         evaluations: Ids of the evaluations that were asked for and have not ended.
+        automatic: The last automatic optimization.
+        optimizing_since: When automatic optimization was turned on, or began last, UTC in microseconds
+            since 1970: what the next one is counted from.
         seq: The last event's seq.
         at: The last event's time.
         digest: The last event's digest.
@@ -128,6 +146,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     waits: tuple[tuple[int, int], ...] = ()
     before: Before | None = None
     evaluations: tuple[str, ...] = ()
+    automatic: Automatic | None = None
+    optimizing_since: int = 0
     seq: int = 0
     at: int = 0
     digest: bytes = GENESIS
@@ -186,6 +206,7 @@ def _created(event: LoopCreated, at: int) -> State:
         settings=event.settings,
         policy=event.policy,
         trained_at=at,
+        optimizing_since=at,
         waits=((1, event.settings.reward_wait),),
     )
 
@@ -196,7 +217,9 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: C
             waits = state.waits
             if event.settings.reward_wait != waits[-1][1]:
                 waits = (*waits, (record.seq, event.settings.reward_wait))
-            return replace(state, settings=event.settings, waits=waits)
+            turned_on = event.settings.auto_optimization and not state.settings.auto_optimization
+            since = record.at if turned_on else state.optimizing_since
+            return replace(state, settings=event.settings, waits=waits, optimizing_since=since)
         case PolicyChanged():
             line = _relearning(state, 1) if event.relearn else Line(learned_through=state.known_through)
             return _under(state, event, line, record.seq)
@@ -223,13 +246,27 @@ def _changed(state: State, event: AnyEvent, record: Record) -> State:  # noqa: C
             return replace(state, erased=record.seq)
         case HistoryImported():
             return replace(state, imported_through=record.seq)
-        case EvaluationRequested():
-            return replace(state, evaluations=(*state.evaluations, event.evaluation))
-        case EvaluationEnded() | EvaluationDeleted():
-            left = tuple([one for one in state.evaluations if one != event.evaluation])
-            return replace(state, evaluations=left)
+        case EvaluationRequested() | EvaluationEnded() | EvaluationDeleted():
+            return _evaluated(state, event, record.at)
         case _:
             raise LogDamaged(f"event {record.seq} ({record.kind}) cannot come here", record.seq)
+
+
+def _evaluated(
+    state: State, event: EvaluationRequested | EvaluationEnded | EvaluationDeleted, at: int
+) -> State:
+    if isinstance(event, EvaluationRequested):
+        asked = replace(state, evaluations=(*state.evaluations, event.evaluation))
+        if not event.automatic:
+            return asked
+        begun = Automatic(evaluation=event.evaluation, at=at, status="Running")
+        return replace(asked, automatic=begun, optimizing_since=at)
+    left = tuple([one for one in state.evaluations if one != event.evaluation])
+    automatic = state.automatic
+    if automatic is not None and automatic.evaluation == event.evaluation and automatic.status == "Running":
+        status = event.status if isinstance(event, EvaluationEnded) else "Canceled"
+        automatic = replace(automatic, at=at, status=status)
+    return replace(state, evaluations=left, automatic=automatic)
 
 
 def _relearning(state: State, since: int) -> Line:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded import evaluation, judged, points
+from recorded import NONE, evaluation, judged, points
 from support import GREEDY, SLOTS, Bench
 from test_loop import learned
 
@@ -24,7 +24,7 @@ from loopledger.evaluation.evaluator import Evaluator
 from loopledger.evaluation.recording import MOST_UNDER_WAY
 from loopledger.evaluation.register import evaluation as the_evaluation
 from loopledger.evaluation.register import evaluations
-from loopledger.evaluation.report import FeatureImportance
+from loopledger.evaluation.report import FeatureImportance, SlotEstimate
 from loopledger.evaluation.request import Candidate, EvaluationRequest, FeatureImportanceRequest
 from loopledger.evaluation.widening import MOST_POINTS, widened
 from loopledger.learning.lineage import lineage
@@ -404,6 +404,14 @@ def test_reports_stay_small(minutes, width, most):
     # None is wider than need be.
     narrower = [one for one in (width, 60, 360, 720, 1440) if one < made.minute_width and one % width == 0]
     assert all(len({one.at // (less * 60_000_000) for one in placed}) > most for less in narrower)
+
+
+def test_the_stretches_of_slots_are_as_wide_as_those_of_all():
+    whole = points(30)
+    slot = SlotEstimate("top", NONE, whole)
+    report = evaluation(judged("other", over_time=whole, slots=(slot,)))
+    (_, made) = widened(report, 10).policies
+    assert made.slots[0].over_time == made.over_time != whole
 
 
 def test_features_have_no_stretches_of_time():

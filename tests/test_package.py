@@ -101,7 +101,8 @@ def test_the_core_knows_nothing_of_adapters(name):
 def test_the_core_asks_nobody_for_the_time_chance_or_the_environment(name):
     imported, used = names_used(CORE[name])
     # An evaluation is handed a folder for what it reads, which is more than fits into memory.
-    scratch = {"pathlib"} if name in {"evaluation/evaluate.py", "evaluation/material.py"} else set()
+    handed = {f"evaluation/{one}.py" for one in ("evaluate", "leaving_out", "material", "optimize")}
+    scratch = {"pathlib"} if name in handed else set()
     assert not roots(imported) & (WORLD - scratch)
     # Of the system it asks only which process it is in: forks must not write.
     assert {what for what in used if what.startswith("os.")} <= {"os.getpid"}
@@ -290,7 +291,7 @@ def test_dependencies_are_those_that_are_imported(project):
     extras = project["project"]["optional-dependencies"]
     extra = {
         line.split(">")[0]
-        for name in ("demo", "evaluation", "http", "parquet", "signed")
+        for name in ("demo", "evaluation", "http", "optimization", "parquet", "signed")
         for line in extras[name]
     }
     found_by_uvicorn = {"httptools", "uvloop"}

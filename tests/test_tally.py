@@ -10,6 +10,7 @@ from open_bandit import cases_of
 
 from loopledger.errors import InvalidRequest
 from loopledger.evaluation.cases import Answers
+from loopledger.evaluation.merging import merged
 from loopledger.evaluation.tally import Tally
 from loopledger.evaluation.weighing import pick, pick_answers
 
@@ -38,6 +39,18 @@ def test_chunks_make_no_difference(cuts, slots):
     names = ["first", "second", "third"]
     for one, other in zip(cut.slots(names), whole.slots(names), strict=True):
         assert numbers(one.estimate) == pytest.approx(numbers(other.estimate), rel=1e-6)
+
+
+def test_slots_have_points_of_their_own():
+    cases = log(900, slots=3, seconds=10)
+    tally = tallied(cases, answers(cases))
+    slots = tally.slots(["first", "second", "third"])
+    for place, slot in enumerate(slots):
+        assert merged(point.sums for point in slot.over_time) == slot.estimate.sums
+        assert [point.at for point in slot.over_time] == [point.at for point in tally.points()]
+        begin = tally.points()[1].at
+        inside = (cases.slot == place) & (cases.at >= begin) & (cases.at < begin + 5 * MINUTE)
+        assert slot.over_time[1].sums.reward == cases.reward[inside].sum()
 
 
 def test_points_hold_what_was_decided_in_them():

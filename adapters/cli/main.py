@@ -33,6 +33,7 @@ _COMMANDS = {
     "loops": "loops",
     "model": "model",
     "models": "models",
+    "optimize": "optimize",
     "policies": "policies",
     "rank": "rank",
     "relearn": "relearn",

@@ -44,6 +44,11 @@ _DEFAULT = ServerConfig()
     help=f"Requests under way at a time, {_DEFAULT.most_at_once} by default; one more is answered with 429.",
 )
 @click.option("--open-loops", metavar="N", help=f"Loops open at a time, {_DEFAULT.open_loops} by default.")
+@click.option(
+    "--evaluations-at-once",
+    metavar="N",
+    help=f"Evaluations computed at a time, {_DEFAULT.evaluations_at_once} by default; others wait.",
+)
 @as_json
 @click.pass_context
 def command(ctx: click.Context, /, file: Path | None, json_: bool, **flags: Any) -> None:
@@ -85,6 +90,7 @@ def command(ctx: click.Context, /, file: Path | None, json_: bool, **flags: Any)
         most_at_once=server.most_at_once,
         open_loops=server.open_loops,
         patience=server.patience,
+        evaluations_at_once=server.evaluations_at_once,
     )
     certificate, private_key = (
         None if path is None else Path(path) for path in (server.certificate, server.private_key)

@@ -1,7 +1,12 @@
 """What a loop's log says of an apprentice and of features; the loop may be open elsewhere meanwhile."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from loopledger.adapters.embedding.evaluating import check_evaluation
 from loopledger.adapters.embedding.exporting import Bound, between
 from loopledger.adapters.embedding.looking import Looking
+from loopledger.adapters.side_by_side import side_by_side
 from loopledger.deciding.request import whole_number
 from loopledger.errors import InvalidRequest, NotFound
 from loopledger.evaluation.apprentice import BATCH, Apprentice, apprentice
@@ -64,7 +69,8 @@ class AccountView(Looking):
         Args:
             since: Begin with this event (its seq, a whole number) or at this time (text or datetime).
             until: End with this event, or at this time.
-            method: ``approximate`` reads the published model, ``leave-one-out`` learns again without each.
+            method: ``approximate`` reads the published model, ``leave-one-out`` learns again without each:
+                what is lost then, learned and judged under the policy in force.
             progress: Is told of decisions read, and of how many.
 
         Raises:
@@ -77,7 +83,28 @@ class AccountView(Looking):
         with self._reading() as reader:
             state = self._state(reader)
             wanted = self._closed(reader, state, since, until)
-            return importance(reader, state, wanted, self._learner, self.place.checkpoints, method, progress)
+            if method == "approximate":
+                return importance(reader, state, wanted, self._learner, self.place.checkpoints, progress)
+            return self._left_out(reader, state, wanted, progress)
+
+    def _left_out(
+        self, reader: Reader, state: State, wanted: Extent, progress: Progress | None
+    ) -> FeatureImportance:
+        check_evaluation()
+        from loopledger.evaluation.leaving_out import leave_one_out  # noqa: PLC0415 - an extra
+
+        first = importance(reader, state, wanted, self._learner, self.place.checkpoints)
+        with TemporaryDirectory(prefix="loopledger-") as scratch:
+            return leave_one_out(
+                reader,
+                state,
+                wanted,
+                self._learner,
+                first,
+                scratch=Path(scratch),
+                run=side_by_side,
+                progress=progress,
+            )
 
     def _state(self, reader: Reader) -> State:
         state = recover(reader, self.place.checkpoints)

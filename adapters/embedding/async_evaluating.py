@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from loopledger.adapters.embedding.evaluating import Policies
 from loopledger.adapters.embedding.exporting import Bound
 from loopledger.adapters.embedding.loop import Loop
+from loopledger.adapters.embedding.optimizing import BUDGET
 from loopledger.adapters.embedding.threads import Threads
 from loopledger.answers import Receipt
+from loopledger.evaluation.outcome import SearchProgress
 from loopledger.evaluation.register import EvaluationRecord
 from loopledger.evaluation.report import Evaluation
 from loopledger.learning.training import Progress
@@ -44,6 +46,37 @@ class AsyncEvaluatingLoop:
             evaluation_id=evaluation_id,
             warm=warm,
             reward_range=reward_range,
+            progress=progress,
+        )
+
+    async def optimize(  # noqa: PLR0913 - one for each wish
+        self,
+        policies: Policies = (),
+        *,
+        budget: float | None = BUDGET,
+        trials: int | None = None,
+        since: Bound = None,
+        until: Bound = None,
+        held_out: float = 0.25,
+        seed: int = 0,
+        reward_range: tuple[float, float] | None = None,
+        name: str = "optimization",
+        evaluation_id: str | None = None,
+        progress: SearchProgress | None = None,
+    ) -> Evaluation:
+        """Search for a better learning policy, as `Loop.optimize` does; progress is told in other threads."""
+        return await self._threads.run_long(
+            self._blocking.optimize,
+            policies,
+            budget=budget,
+            trials=trials,
+            since=since,
+            until=until,
+            held_out=held_out,
+            seed=seed,
+            reward_range=reward_range,
+            name=name,
+            evaluation_id=evaluation_id,
             progress=progress,
         )
 

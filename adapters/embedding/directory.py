@@ -43,6 +43,7 @@ class Directory:
         self.clock = clock
         self.learner = VwLearner(workers)
         self.chores = Chores(workers or os.cpu_count() or 1)
+        self.searches = Chores(1)  # one at a time; trainings must not wait for it
         self._folder = folder
         self._memory: dict[str, Place] = {}
         self._open_loops = open_loops
@@ -211,6 +212,7 @@ class Directory:
         for session in sessions:
             session.close()
         self.chores.close()
+        self.searches.close()
 
     def _check_process(self) -> None:
         # A fork would talk to the same learning processes, over the same sockets.
@@ -220,7 +222,9 @@ class Directory:
     def _opened(self, name: str) -> Session:
         place = self.place(name)
         self._make_room()
-        session = Session(name, place, self.learner, self.clock, self.chores, self._most_waiting)
+        session = Session(
+            name, place, self.learner, self.clock, self.chores, self.searches, self._most_waiting
+        )
         self._sessions[name] = session
         return session
 

@@ -11,6 +11,14 @@ from loopledger.adapters.embedding.evaluating import (
 )
 from loopledger.adapters.embedding.exporting import Bound
 from loopledger.adapters.embedding.looking import Looking
+from loopledger.adapters.embedding.optimizing import (
+    BUDGET,
+    AskedSearch,
+    check_optimization,
+    optimization_request,
+    optimized,
+)
+from loopledger.evaluation.outcome import SearchProgress
 from loopledger.evaluation.register import EvaluationRecord, evaluation, evaluations
 from loopledger.evaluation.report import Evaluation
 from loopledger.evaluation.request import EvaluationRequest
@@ -73,3 +81,45 @@ class EvaluationView(Looking):
         check_evaluation()
         with self._reading() as reader:
             return evaluation_request(reader, self.place.checkpoints, self._learner, asked)
+
+    def optimize(  # noqa: PLR0913 - one for each wish
+        self,
+        policies: Policies = (),
+        *,
+        budget: float | None = BUDGET,
+        trials: int | None = None,
+        since: Bound = None,
+        until: Bound = None,
+        held_out: float = 0.25,
+        seed: int = 0,
+        reward_range: tuple[float, float] | None = None,
+        progress: SearchProgress | None = None,
+    ) -> Evaluation:
+        """Search for a learning policy that would have earned more; nothing is recorded or remembered.
+
+        See `loopledger.Loop.optimize` for what it does.
+
+        Args:
+            policies: Learning policies that are tried as well, and judged whatever comes of that.
+            budget: Seconds that it may take, about; none if trials says when to stop.
+            trials: How many policies to try at most.
+            since: Begin with this event (its seq, a whole number) or at this time (text or datetime).
+            until: End with this event, or at this time.
+            held_out: The share of the decisions, the last ones, that the search never sees.
+            seed: What chance begins with.
+            reward_range: The least and the most that a reward can be; intervals are computed for it.
+            progress: Is told how the search stands.
+
+        Raises:
+            InvalidRequest: Names the argument that cannot be used, or says that there is too little.
+
+        """
+        request = self._to_search(
+            AskedSearch(policies, since, until, held_out, seed, trials, budget, reward_range)
+        )
+        return optimized(self.place, self._learner, request, remember=False, tell=progress)
+
+    def _to_search(self, asked: AskedSearch) -> EvaluationRequest:
+        check_optimization()
+        with self._reading() as reader:
+            return optimization_request(reader, self.place.checkpoints, self._learner, asked)

@@ -13,8 +13,8 @@ from loopledger.adapters.embedding.building import (
     rank_slots_command,
 )
 from loopledger.adapters.embedding.erasable import erasable
-from loopledger.adapters.embedding.evaluating_loop import EvaluatingLoop
 from loopledger.adapters.embedding.moments import Moment
+from loopledger.adapters.embedding.optimizing_loop import OptimizingLoop
 from loopledger.adapters.embedding.view import first_since
 from loopledger.adapters.query import query
 from loopledger.adapters.signed_model import opened_model
@@ -27,7 +27,7 @@ from loopledger.log.eraser import Erasure
 from loopledger.settings import Settings
 
 
-class Loop(EvaluatingLoop):
+class Loop(OptimizingLoop):
     """A learning loop. Every answer is durable when it comes."""
 
     def rank(
@@ -198,8 +198,10 @@ class Loop(EvaluatingLoop):
         """
         before = self.settings.model_update_frequency
         settings = cast("Settings", self._ask(ChangeSettings(changes)))
+        session = self._session()
         if settings.model_update_frequency != before:
-            self._session().schedule()
+            session.schedule()
+        session.automatic.schedule()
         return settings
 
     def erasable(

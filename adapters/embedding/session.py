@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from loopledger.actor import Inbox, Letter
+from loopledger.adapters.embedding.automatic import AutomaticOptimization
 from loopledger.adapters.embedding.building import EventIds
 from loopledger.adapters.embedding.chores import Chores
 from loopledger.adapters.embedding.replies import BlockingReply
@@ -33,6 +34,7 @@ class Session:
         learner: The learning engine.
         clock: Tells the time, and when to train.
         chores: Does the automatic training.
+        searches: Does the automatic optimization.
         most_waiting: How many commands may wait.
 
     Raises:
@@ -53,6 +55,7 @@ class Session:
         learner: Learner,
         clock: Clock,
         chores: Chores,
+        searches: Chores,
         most_waiting: int,
     ) -> None:
         self.name = name
@@ -66,6 +69,9 @@ class Session:
         self.trainer = Trainer(place.store, learner, place.checkpoints, self.ask)
         self.eraser = Eraser(place.store, learner, place.checkpoints, self.ask, self.trainer.turn)
         self.evaluator = Evaluator(self.ask, lambda: self.state)
+        self.automatic = AutomaticOptimization(
+            place, learner, clock, searches, self.evaluator, self.ask, lambda: self.state, self.train
+        )
         self.begun_at = self.state.seq
         self.last_failure: str | None = None
         self.failures = 0
@@ -79,6 +85,7 @@ class Session:
             raise
         waited = clock.now() - self.state.trained_at
         self.schedule(already_waited=max(0.0, waited / SECOND))
+        self.automatic.schedule()
 
     @property
     def state(self) -> State:
@@ -137,6 +144,7 @@ class Session:
             if self._cancel is not None:
                 self._cancel()
                 self._cancel = None
+        self.automatic.close()
 
     def close(self) -> None:
         """Carry out what waits, then close the loop."""

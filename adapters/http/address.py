@@ -4,6 +4,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from starlette.types import Scope
+
 from loopledger.adapters.http.versions import PATHS, QUERIES, Version
 
 _PERSONALIZER, _LEGACY = "personalizer", "personalization"
@@ -73,3 +75,17 @@ def _path(parts: list[str]) -> tuple[tuple[str, ...], str]:
             path[at + 1] = ANY
             return tuple(path), unquote(parts[at + 1], errors="surrogateescape")
     return tuple(path), ""
+
+
+def url_of(scope: Scope) -> str:
+    """Return the whole address that a request went to, without its query.
+
+    A proxy that took the request over TLS says so in ``X-Forwarded-Proto``; believing that can only
+    make an address safer.
+    """
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    scheme = "https" if headers.get(b"x-forwarded-proto", "").lower() == "https" else scope["scheme"]
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    host, port = scope.get("server") or ("localhost", None)
+    where = headers.get(b"host") or (host if port is None else f"{host}:{port}")
+    return f"{scheme}://{where}{raw_path.decode('latin-1').rstrip('/')}"

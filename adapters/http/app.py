@@ -15,6 +15,7 @@ from loopledger.adapters.embedding.async_ledger import AsyncLedger
 from loopledger.adapters.http.call import House
 from loopledger.adapters.http.describing import docs, openapi
 from loopledger.adapters.http.gateway import Gateway
+from loopledger.adapters.http.jobs import Jobs
 from loopledger.adapters.http.metrics import Metrics
 from loopledger.adapters.http.retention import keep_retention
 from loopledger.adapters.http.scrape import Scrape
@@ -57,6 +58,7 @@ def build_app(
     most_at_once: int = 4096,
     open_loops: int = 256,
     patience: float = 30.0,
+    evaluations_at_once: int = 2,
 ) -> Served:
     """Return the ASGI application that serves the loops of a data folder; its lifespan opens and closes them.
 
@@ -67,12 +69,14 @@ def build_app(
         most_at_once: How many requests may be under way at a time; one more is answered with 429.
         open_loops: How many loops may be open at a time.
         patience: Seconds in which a request must come in, and a Rank, Reward or Activate be answered.
+        evaluations_at_once: How many evaluations, of all loops together, are computed at a time.
 
     """
     clock = clock or SystemClock()
     ledger = AsyncLedger(folder, clock=clock, open_loops=open_loops)
     fingerprints = tuple(map(plain_fingerprint, trusted))
-    house = House(Path(folder).absolute(), clock, fingerprints, asyncio.Lock(), {})
+    jobs = Jobs(ledger, evaluations_at_once)
+    house = House(Path(folder).absolute(), clock, fingerprints, asyncio.Lock(), {}, jobs)
     metrics = Metrics()
     gateway = Gateway(ledger, house, metrics, most_at_once, patience)
     ready = False
@@ -92,7 +96,7 @@ def build_app(
                 ready = False
                 for chore in chores:
                     chore.cancel()
-                await asyncio.gather(*chores, return_exceptions=True)
+                await asyncio.gather(*chores, jobs.close(), return_exceptions=True)
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)

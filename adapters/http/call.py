@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from starlette.types import Scope
 
 from loopledger.adapters.embedding.async_loop import AsyncLoop
+from loopledger.adapters.http.jobs import Jobs
 from loopledger.adapters.http.metrics import LoopMetrics
 from loopledger.adapters.http.versions import Version
 from loopledger.clock import Clock
@@ -29,6 +31,7 @@ class House(NamedTuple):
         trusted: Fingerprints of the certificates whose models may be imported.
         changing: Held while a configuration is changed, so that two changes cannot mix.
         explaining: For the loops that are open, whether a Rank explains itself.
+        jobs: Carries out what takes long, beside the requests.
 
     """
 
@@ -37,6 +40,7 @@ class House(NamedTuple):
     trusted: tuple[str, ...]
     changing: asyncio.Lock
     explaining: dict[str, bool]
+    jobs: Jobs
 
 
 class Call(NamedTuple):
@@ -50,6 +54,7 @@ class Call(NamedTuple):
         query: The parameters of the query, each once.
         house: The server's own.
         metrics: What is counted of the loop.
+        scope: The request as ASGI tells of it.
 
     """
 
@@ -60,6 +65,7 @@ class Call(NamedTuple):
     query: Mapping[str, str]
     house: House
     metrics: LoopMetrics
+    scope: Scope
 
 
 class Reply(NamedTuple):

@@ -27,6 +27,17 @@ CODES = {
     ),
     "InvalidPolicyConfiguration": Code(400, "Invalid policy configuration."),
     "InvalidPolicyContract": Code(400, "Invalid policy contract."),
+    "InvalidEvaluationContract": Code(400, "Invalid evaluation contract."),
+    "InvalidDateTimesInEvaluationContract": Code(
+        400, "Invalid evaluation contract. StartTime must be later than or equal to EndTime.", _2022
+    ),
+    "InvalidContract": Code(400, "Invalid contract.", _2022),
+    "DuplicateCustomPolicyNames": Code(400, "Custom policy names should be unique.", _P1),
+    "MaximumEvaluationCustomPoliciesExceeded": Code(
+        400, "A maximum of 10 custom policies are allowed", _2022
+    ),
+    "EvaluationAlreadyExists": Code(400, "Evaluation with id {0} already exists.", _2022),
+    "FeatureImportanceAlreadyExists": Code(400, "Feature importance with id {0} already exists.", _2022),
     "InvalidRewardRequest": Code(400, "Invalid reward request."),
     "InvalidEventIdToActivate": Code(400, "Invalid activate event request."),
     "InvalidRankRequest": Code(400, "Invalid request."),
@@ -60,6 +71,10 @@ CODES = {
         403, "Auto-optimization is not compatible with multi-slot personalization.", _P1
     ),
     "ResourceNotFound": Code(404, "Requested resource does not exist on the server."),
+    "EvaluationNotFound": Code(404, "Offline Evaluation not found."),
+    "FeatureImportanceNotFound": Code(404, "Feature importance not found.", _2022),
+    "LearningSettingsNotFound": Code(404, "Learning Settings not found in evaluation.", _P1),
+    "EvaluationModelNotFound": Code(404, "Model not found in evaluation.", _P1),
     "LogsPropertiesNotFound": Code(404, "Log properties not found."),
     "405": Code(405, "The method is not allowed for this resource."),
     "RequestTimeout": Code(408, "The task was canceled."),
@@ -79,12 +94,16 @@ CODES = {
 }
 
 _BEFORE = {
+    "EvaluationNotFound": "Evaluation not found.",
     "InvalidRankRequest": "Invalid rank request.",
 }
 _FALLBACK = {
     "InvalidRewardWaitTime": "InvalidServiceConfiguration",
     "InvalidLogRetentionDays": "InvalidServiceConfiguration",
     "InvalidModelRetrainDays": "InvalidServiceConfiguration",
+    "InvalidDateTimesInEvaluationContract": "InvalidEvaluationContract",
+    "DuplicateCustomPolicyNames": "InvalidEvaluationContract",
+    "MaximumEvaluationCustomPoliciesExceeded": "InvalidEvaluationContract",
     "ModelRankingError": "InternalServerError",
 }
 

@@ -43,6 +43,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         4096
     )
     open_loops: Annotated[int, Meta(ge=1, le=100_000, description="a whole number from 1 to 100000")] = 256
+    evaluations_at_once: Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")] = 2
 
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(ServerConfig)}

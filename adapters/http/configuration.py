@@ -26,6 +26,9 @@ _SETTINGS = {
     "exploration_percentage": "exploration_percentage",
     "model_export_frequency": "model_update_frequency",
     "learning_mode": "learning_mode",
+    "is_auto_optimization_enabled": "auto_optimization",
+    "auto_optimization_frequency": "auto_optimization_frequency",
+    "auto_optimization_start_date": "auto_optimization_start",
 }
 """The fields that are settings of the loop."""
 

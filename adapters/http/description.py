@@ -1,12 +1,20 @@
 """The server's own description, OpenAPI 3.1: made from the table of operations and the shapes of bodies."""
 
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 
 from loopledger.adapters.http.address import ANY
 from loopledger.adapters.http.configuration import ServiceConfiguration
+from loopledger.adapters.http.contracts import (
+    EvaluationContract,
+    FeatureImportanceContract,
+    PolicyReferenceContract,
+)
+from loopledger.adapters.http.evaluations import Evaluation, Evaluations, WholeEvaluation
 from loopledger.adapters.http.events import MultiSlotRewardRequest, RewardRequest
+from loopledger.adapters.http.importances import FeatureImportance, FeatureImportances
 from loopledger.adapters.http.logs import LogsProperties
 from loopledger.adapters.http.model import ModelProperties
 from loopledger.adapters.http.operations import OPERATIONS, Operation, Path
@@ -25,7 +33,6 @@ class _Shape(NamedTuple):
     answer: Any = None
 
 
-_RANKED = RankResponse | ExplainedRankResponse
 _CONFIGURATION, _NO_CONTENT = ServiceConfiguration, 204
 _SHAPES = {
     "Rank": _Shape("Choose an action", RankRequest, 201, RankResponse),
@@ -49,7 +56,49 @@ _SHAPES = {
     "Model_GetProperties": _Shape("When the model was made", None, 200, ModelProperties),
     "Log_Delete": _Shape("Erase what was logged until now", None, _NO_CONTENT),
     "Log_GetProperties": _Shape("From when to when there are decisions", None, 200, LogsProperties),
+    "ServiceConfiguration_ApplyFromEvaluation": _Shape(
+        "Put a policy of an evaluation in force, with a model", PolicyReferenceContract, _NO_CONTENT
+    ),
+    "Evaluations_List": _Shape("Evaluations, the latest first", None, 200, list[Evaluation]),
+    "Evaluations_Create": _Shape("Ask for an evaluation", EvaluationContract, 201, Evaluation),
+    "Evaluations_Get": _Shape("What an evaluation came to", None, 200, Evaluation),
+    "Evaluations_Delete": _Shape("Delete an evaluation", None, _NO_CONTENT),
+    "FeatureImportances_List": _Shape("Feature importances, the latest first", None, 200, FeatureImportances),
+    "FeatureImportances_Create": _Shape("Ask which features matter", FeatureImportanceContract, 200),
+    "FeatureImportances_Get": _Shape("Which features matter", None, 200, FeatureImportance),
+    "FeatureImportances_Delete": _Shape("Delete a feature importance", None, _NO_CONTENT),
 }
+_LATER = {
+    "Rank": (_SHAPES["Rank"], _Shape("Choose an action", RankRequest, 201, ExplainedRankResponse)),
+    "Evaluations_List": (_Shape("Evaluations, the latest first", None, 200, Evaluations),),
+    "Evaluations_Create": (_Shape("Ask for an evaluation", EvaluationContract, 200),),
+    "Evaluations_Get": (_Shape("What an evaluation came to", None, 200, WholeEvaluation),),
+}
+"""What the last version has instead; of several shapes it is one."""
+
+_NUMBER = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+_PAGING = {"top": _NUMBER, "skip": _NUMBER, "maxpagesize": {**_NUMBER, "minimum": 1}}
+_MOMENT = {
+    "type": "string",
+    "description": "Needed with 2022-09-01-preview.",
+    "examples": ["2026-09-01T00:00:00Z"],
+}
+_QUERIES: dict[str, tuple[Version, dict[str, dict[str, Any]]]] = {
+    "Model_Get": (Version.PREVIEW_3, {"signed": {"type": "boolean"}}),
+    "Evaluations_List": (Version.V2022, {"filter": {"type": "string"}, **_PAGING}),
+    "Evaluations_Get": (
+        Version.V2022,
+        {
+            "startTime": _MOMENT,
+            "endTime": _MOMENT,
+            "intervalInMinutes": {"type": "integer", "enum": [5, 60, 360, 720, 1440], "default": 5},
+            "window": {"type": "string", "enum": ["Expanding", "Rolling"], "default": "Expanding"},
+        },
+    ),
+    "FeatureImportances_List": (Version.V2022, _PAGING),
+}
+"""What can stand in the query, and since when."""
+
 _NOT_YET = _Shape("Not there yet")
 _SPELLING = {
     "applyfromevaluation": "applyFromEvaluation",
@@ -72,6 +121,11 @@ class _Style(NamedTuple):
     version: Version
     in_query: bool = False
 
+    def versions(self, operation: Operation) -> list[Version]:
+        """Return the versions that have an operation and can be named so."""
+        named = QUERIES.values() if self.in_query else [self.version]
+        return [version for version in named if operation.there_in(version)]
+
 
 _STYLES = [
     *(_Style(name, f"/personalizer/{name}", version) for name, version in PATHS.items()),
@@ -82,18 +136,16 @@ _STYLES = [
 
 def described() -> dict[str, Any]:
     """Return the description: every operation under every way to name a version that has it."""
-    kinds = [
-        kind for shape in _SHAPES.values() for kind in (shape.body, shape.answer) if kind not in {None, bytes}
-    ]
-    kinds = list(dict.fromkeys([*kinds, ExplainedRankResponse, ErrorEnvelope]))
-    _, schemas = msgspec.json.schema_components(kinds, ref_template=_REF)
+    shapes = [*_SHAPES.values(), *chain(*_LATER.values())]
+    kinds = [kind for shape in shapes for kind in (shape.body, shape.answer) if kind not in {None, bytes}]
+    _, schemas = msgspec.json.schema_components([*kinds, ErrorEnvelope], ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for style in _STYLES:
         for path, methods in OPERATIONS.items():
             there = {
                 method.lower(): _operation(style, method, operation, path)
                 for method, operation in methods.items()
-                if operation.since <= style.version
+                if style.versions(operation)
             }
             if there:
                 paths[style.base + _written(path)] = {**_parameters(path), **there}
@@ -132,49 +184,55 @@ def described() -> dict[str, Any]:
 
 
 def _operation(style: _Style, method: str, operation: Operation, path: Path) -> dict[str, Any]:
-    shape = _SHAPES.get(operation.name, _NOT_YET)
+    shapes = _shapes(style, operation)
     error = {"$ref": "#/components/responses/Error"}
     answers: dict[str, Any] = {str(status): error for status in (400, 401, 429)}
-    if shape is _NOT_YET:
-        answers["501"] = error
-    else:
-        content = {} if shape.answer is None else {"content": _content(_answer(style, shape))}
-        answers[str(shape.status)] = {"description": "Done.", **content}
+    for shape in shapes:
+        if shape is _NOT_YET:
+            answers["501"] = error
+        else:
+            kinds = [one.answer for one in shapes if one.answer is not None and one.status == shape.status]
+            content = {"content": _content(kinds)} if kinds else {}
+            answers[str(shape.status)] = {"description": "Done.", **content}
     answers["4XX"] = answers["5XX"] = error
     described: dict[str, Any] = {
         "operationId": f"{operation.name}_{method.lower()}_{style.name}",
-        "summary": shape.summary,
+        "summary": shapes[0].summary,
         "tags": [path[0]],
         "responses": answers,
     }
     if parameters := _query(style, operation):
         described["parameters"] = parameters
-    if shape.body is not None:
-        described["requestBody"] = {"required": True, "content": _content(shape.body)}
+    if shapes[0].body is not None:
+        described["requestBody"] = {"required": True, "content": _content([shapes[0].body])}
     return described
 
 
-def _answer(style: _Style, shape: _Shape) -> Any:
-    # Only the last version can ask for explanations.
-    return _RANKED if style.version is Version.V2022 and shape.answer is RankResponse else shape.answer
+def _shapes(style: _Style, operation: Operation) -> list[_Shape]:
+    """Return what goes in and comes out, in any of the versions that can be named so."""
+    usual = (_SHAPES.get(operation.name, _NOT_YET),)
+    later = _LATER.get(operation.name, usual)
+    versions = style.versions(operation)
+    return list(dict.fromkeys(chain(*(later if one is Version.V2022 else usual for one in versions))))
 
 
-def _content(kind: Any) -> dict[str, Any]:
-    if kind is bytes:
+def _content(kinds: list[Any]) -> dict[str, Any]:
+    if bytes in kinds:
         return {"application/octet-stream": {}}
-    kinds = [RankResponse, ExplainedRankResponse] if kind is _RANKED else [kind]
-    schemas = [{"$ref": _REF.format(name=one.__name__)} for one in kinds]
-    return {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
+    schemas, _ = msgspec.json.schema_components(kinds, ref_template=_REF)
+    return {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}}}
 
 
 def _query(style: _Style, operation: Operation) -> list[dict[str, Any]]:
     parameters = []
     if style.in_query:
-        names = [name for name, version in QUERIES.items() if version >= operation.since]
+        names = [name for name, version in QUERIES.items() if operation.there_in(version)]
         schema: dict[str, Any] = {"type": "string", "enum": names}
         parameters.append({"name": "api-version", "in": "query", "required": True, "schema": schema})
-    if operation.name == "Model_Get" and style.version >= Version.PREVIEW_3:
-        parameters.append({"name": "signed", "in": "query", "schema": {"type": "boolean"}})
+    since, more = _QUERIES.get(operation.name, (Version.V1_0, {}))
+    if max(style.versions(operation)) >= since:
+        for name, schema in more.items():
+            parameters.append({"name": name, "in": "query", "schema": schema})
     return parameters
 
 

@@ -37,17 +37,24 @@ class Refusal(Exception):
         details: Sentences that say more.
         target: The field at fault.
         headers: To send along.
+        about: What the code's message has a place for.
 
     """
 
     def __init__(
-        self, code: str, *details: str, target: str | None = None, headers: tuple[Header, ...] = ()
+        self,
+        code: str,
+        *details: str,
+        target: str | None = None,
+        headers: tuple[Header, ...] = (),
+        about: str = "",
     ) -> None:
         super().__init__(code, *details)
         self.code = code
         self.details = details
         self.target = target
         self.headers = headers
+        self.about = about
 
 
 def refused(error: InvalidRequest, code: str) -> Refusal:
@@ -81,7 +88,7 @@ def refusal_of(error: Exception, invalid: str, failed: str) -> Refusal:
 def error_reply(refusal: Refusal, version: Version) -> Reply:
     """Return the reply to a request that is not carried out."""
     name, code = code_in(version, refusal.code)
-    error: dict[str, Any] = {"code": name, "message": code.message}
+    error: dict[str, Any] = {"code": name, "message": code.message.replace("{0}", refusal.about)}
     if refusal.target is not None:
         error["target"] = refusal.target
     if refusal.details:

@@ -101,7 +101,9 @@ class Gateway:
                 request.until = math.inf
             loop = self._loops.get(name) or await self._opened(name)
             metrics = self._metrics.loop(name)
-            call = Call(loop, address.version, body, address.name, address.query, self._house, metrics)
+            call = Call(
+                loop, address.version, body, address.name, address.query, self._house, metrics, request.scope
+            )
             return await operation.carry_out(call)
         except asyncio.CancelledError:
             raise self._left(request, received=received) from None

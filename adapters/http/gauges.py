@@ -41,6 +41,18 @@ def gauges(session: Session, earnings: Earnings, now: int) -> CollectorRegistry:
             "Joined examples in the last step of training, since the loop was opened.",
             session.trainer.examples,
         ),
+        "last_optimization_seconds": (
+            "Since the last automatic optimization ended or, if it still runs, began.",
+            _since(state.automatic.at if state.automatic else None, now),
+        ),
+        "last_optimization_applied": (
+            "Whether the last automatic optimization put another policy in force: 1 if so, 0 if not.",
+            None if state.automatic is None else float(state.automatic.status == "OptimalPolicyApplied"),
+        ),
+        "last_optimization_failed": (
+            "Whether the last automatic optimization failed or was stopped: 1 if so, 0 if not.",
+            None if state.automatic is None else float(state.automatic.status in {"Failed", "Canceled"}),
+        ),
         "waiting_commands": ("Commands that wait in the loop's inbox.", session.inbox.waiting),
         "training_failing": (
             "1 if the last automatic training failed, 0 if not; the server's log says why.",

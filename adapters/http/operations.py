@@ -3,7 +3,17 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, NoReturn
 
-from loopledger.adapters.http import configuration, events, logs, model, policy, rank
+from loopledger.adapters.http import (
+    applying,
+    configuration,
+    evaluations,
+    events,
+    importances,
+    logs,
+    model,
+    policy,
+    rank,
+)
 from loopledger.adapters.http.address import ANY
 from loopledger.adapters.http.call import Call, Reply
 from loopledger.adapters.http.errors import Refusal
@@ -24,6 +34,7 @@ class Operation(NamedTuple):
         failed: The error code for a learner that cannot answer.
         largest: Most bytes of a body.
         quick: Whether it should be answered in a moment; what takes long is not given up half done.
+        until: The last version that has it.
 
     """
 
@@ -34,6 +45,11 @@ class Operation(NamedTuple):
     failed: str = "InternalServerError"
     largest: int = _SMALL
     quick: bool = False
+    until: Version = Version.V2022
+
+    def there_in(self, version: Version) -> bool:
+        """Tell whether a version has it."""
+        return self.since <= version <= self.until
 
 
 Path = tuple[str, ...]
@@ -96,22 +112,33 @@ OPERATIONS: dict[Path, dict[str, Operation]] = {
     ("logs",): {"DELETE": Operation("Log_Delete", logs.delete_logs)},
     ("logs", "properties"): {"GET": Operation("Log_GetProperties", logs.get_log_properties)},
     ("configurations", "applyfromevaluation"): {
-        "POST": Operation("ServiceConfiguration_ApplyFromEvaluation", _not_yet, _P1)
+        "POST": Operation(
+            "ServiceConfiguration_ApplyFromEvaluation", applying.apply_from_evaluation, _P1, "InvalidRequest"
+        )
     },
     ("evaluations",): {
-        "GET": Operation("Evaluations_List", _not_yet),
-        "POST": Operation("Evaluations_Create", _not_yet),
+        "GET": Operation("Evaluations_List", evaluations.list_evaluations, invalid="InvalidRequest"),
+        "POST": Operation(
+            "Evaluations_Create",
+            evaluations.post_evaluation,
+            invalid="InvalidEvaluationContract",
+            until=_P3,
+        ),
     },
     ("evaluations", ANY): {
-        "GET": Operation("Evaluations_Get", _not_yet),
-        "PUT": Operation("Evaluations_Create", _not_yet, _2022),
-        "DELETE": Operation("Evaluations_Delete", _not_yet),
+        "GET": Operation("Evaluations_Get", evaluations.get_evaluation, invalid="InvalidRequest"),
+        "PUT": Operation(
+            "Evaluations_Create", evaluations.put_evaluation, _2022, "InvalidEvaluationContract"
+        ),
+        "DELETE": Operation("Evaluations_Delete", evaluations.delete_evaluation),
     },
-    ("featureimportances",): {"GET": Operation("FeatureImportances_List", _not_yet, _2022)},
+    ("featureimportances",): {
+        "GET": Operation("FeatureImportances_List", importances.list_importances, _2022, "InvalidRequest")
+    },
     ("featureimportances", ANY): {
-        "GET": Operation("FeatureImportances_Get", _not_yet, _2022),
-        "PUT": Operation("FeatureImportances_Create", _not_yet, _2022),
-        "DELETE": Operation("FeatureImportances_Delete", _not_yet, _2022),
+        "GET": Operation("FeatureImportances_Get", importances.get_importance, _2022),
+        "PUT": Operation("FeatureImportances_Create", importances.put_importance, _2022, "InvalidContract"),
+        "DELETE": Operation("FeatureImportances_Delete", importances.delete_importance, _2022),
     },
     ("logs", "interactions"): {"POST": Operation("Log_Interactions", _not_yet, _P2)},
     ("logs", "observations"): {"POST": Operation("Log_Observations", _not_yet, _P2)},
@@ -127,9 +154,9 @@ def operation_at(path: Path, version: Version, method: str) -> Operation:
     """
     there = OPERATIONS.get(path, {})
     found = there.get(method) or (there.get("GET") if method == "HEAD" else None)
-    if found is not None and found.since <= version:
+    if found is not None and found.there_in(version):
         return found
-    allowed = [name for name, operation in there.items() if operation.since <= version]
+    allowed = [name for name, operation in there.items() if operation.there_in(version)]
     if not allowed:
         raise Refusal("ResourceNotFound", "there is no such operation in this version of the API")
     raise Refusal("405", headers=((b"allow", ", ".join(allowed).encode()),))

@@ -41,10 +41,20 @@ async def put_policy(call: Call) -> Reply:
         given = read(_decoder, call.body)
     except InvalidRequest as error:
         raise refused(error, "InvalidPolicyContract") from None
-    if len(given.name) > _LONGEST_NAME or len(given.arguments) > _LONGEST_ARGUMENTS:
-        raise Refusal("InvalidPolicyContract", "a name has at most 256 characters, and arguments 1,024")
+    check_contract(given)
     policy = policy_from({"name": given.name, "arguments": given.arguments})
     return await _change(call, policy)
+
+
+def check_contract(given: PolicyContract) -> None:
+    """Refuse a policy that is too long for Personalizer.
+
+    Raises:
+        Refusal: It is.
+
+    """
+    if len(given.name) > _LONGEST_NAME or len(given.arguments) > _LONGEST_ARGUMENTS:
+        raise Refusal("InvalidPolicyContract", "a name has at most 256 characters, and arguments 1,024")
 
 
 async def delete_policy(call: Call) -> Reply:
@@ -58,7 +68,7 @@ async def delete_policy(call: Call) -> Reply:
 async def _change(call: Call, policy: LearningPolicy) -> Reply:
     async with call.house.changing:
         service = await asyncio.to_thread(read_service, call.house.folder, call.loop.name)
-        if policy.multi_slot and service.is_auto_optimization_enabled:
+        if policy.multi_slot and (await call.loop.settings()).auto_optimization:
             raise Refusal("ProblemTypeIncompatibleWithAutoOptimization")
         if policy == await call.loop.policy():
             pass  # nothing is learned again for a policy that is there

@@ -19,9 +19,6 @@ class Service(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         is_inference_explainability_enabled: Whether a Rank says what the model made of each feature.
         log_mirror_enabled: Kept, and not acted on.
         log_mirror_sas_uri: The same.
-        is_auto_optimization_enabled: The same.
-        auto_optimization_frequency: The same; in seconds.
-        auto_optimization_start_date: The same.
 
     """
 
@@ -30,9 +27,6 @@ class Service(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     is_inference_explainability_enabled: bool = False
     log_mirror_enabled: bool | None = None
     log_mirror_sas_uri: str | None = None
-    is_auto_optimization_enabled: bool = False
-    auto_optimization_frequency: float | None = None
-    auto_optimization_start_date: str | None = None
 
 
 def read_service(folder: Path, loop: str) -> Service:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
-from loopledger.errors import InvalidRequest, NotFound
+from loopledger.errors import NotFound
 from loopledger.evaluation.contents import contents
 from loopledger.evaluation.presence import Key, Presence, Present, names
 from loopledger.evaluation.report import Caution, FeatureImportance, FeatureScore
@@ -34,10 +34,11 @@ def importance(
     wanted: Extent,
     learner: Learner,
     models: Models,
-    method: Method = "approximate",
     progress: Progress | None = None,
 ) -> FeatureImportance:
-    """Return which features there are in a range of the log, and how much they matter.
+    """Return which features there are in a range of the log, and how much the published model goes by them.
+
+    What is lost without them tells `loopledger.evaluation.leaving_out`.
 
     Args:
         reader: Of the log.
@@ -45,27 +46,12 @@ def importance(
         wanted: Which decisions.
         learner: Explains the published model.
         models: Where models are kept.
-        method: How to find out how much they matter.
         progress: Is told of decisions read, and of how many.
 
     Raises:
         NotFound: There is no decision in this range whose rewards are all in.
-        InvalidRequest: The method cannot be used.
 
     """
-    if method == "leave-one-out":
-        raise InvalidRequest("method", "cannot be leave-one-out in this release: take approximate")
-    return _approximate(reader, state, wanted, learner, models, progress)
-
-
-def _approximate(
-    reader: Reader,
-    state: State,
-    wanted: Extent,
-    learner: Learner,
-    models: Models,
-    progress: Progress | None,
-) -> FeatureImportance:
     versions = Versions(reader, learner, models)
     policy = versions.event(state.published).policy if state.published else state.effective_policy
     sample = Sample(policy.decision_kind, count_decisions(reader, wanted.first - 1, wanted.last))

@@ -9,10 +9,11 @@ the least and the most value. One observation more is put in, the worst that the
 so it also covers what was never seen.
 """
 
+from functools import lru_cache
 from math import sqrt
 from typing import NamedTuple
 
-from scipy.stats import f
+from scipy.special import fdtri
 
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.merging import alike, unknowable
@@ -126,7 +127,13 @@ def _allowed(moments: Moments, weights: list[float]) -> float:
     mean, square = (fake + w) / (1 + n), (fake**2 + ww) / (1 + n)
     spread = square - mean**2
     nearest = (1 + n) * (mean - 1) ** 2 / spread if spread > _SAME else 0.0
-    return float(-nearest - f.isf(1 - CONFIDENCE, 1, n)) / (2 * (1 + n))
+    return (-nearest - _quantile(n)) / (2 * (1 + n))
+
+
+@lru_cache(8192)
+def _quantile(n: float) -> float:
+    """Return the quantile of F(1, n): the same for all policies that are judged on the same cases."""
+    return float(fdtri(1, n, CONFIDENCE))
 
 
 def _lower(moments: Moments, allowed: float, extreme: Observation) -> float | None:

@@ -6,7 +6,8 @@ does not grow with the log.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -102,6 +103,19 @@ class Material:
         self.slots: tuple[str, ...] = ()
         self.has_rewards = False
         self._offers_before: int | None = None
+        self._rewrite: Callable[[bytes], bytes] | None = None
+
+    def rewritten(self, rewrite: Callable[[bytes], bytes]) -> "Material":
+        """Return the same decisions with other contexts, without a reward model.
+
+        Args:
+            rewrite: Returns a context, as JSON on one line, for another one with as many actions and slots.
+
+        """
+        other = copy(self)
+        other._rewrite = rewrite  # noqa: SLF001 - one of its own kind
+        other.has_rewards = False
+        return other
 
     def __len__(self) -> int:
         size = self.path("decisions").stat().st_size
@@ -142,15 +156,24 @@ class Material:
         for rows, text in self._texts(first, last):
             learned = rows[rows["learned"] & (~rows["imitated"] | (what == "policy"))]
             begins = learned["text"] - rows["text"][0]
-            for begin, end in zip(begins.tolist(), (begins + learned["size"]).tolist(), strict=True):
-                yield text[begin:end]
+            ends = begins + learned["size"]
+            if self._rewrite is None:
+                for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+                    yield text[begin:end]
+                continue
+            inside = learned["context"] - rows["text"][0]
+            after = inside + learned["context_size"]
+            places = (column.tolist() for column in (begins, inside, after, ends))
+            for begin, first_of, last_of, end in zip(*places, strict=True):
+                yield text[begin:first_of] + self._rewrite(text[first_of:last_of]) + text[last_of:end]
 
     def contexts(self, first: int, last: int) -> Iterator[bytes]:
         """Yield the contexts of decisions from one place to before another, a line each."""
         for rows, text in self._texts(first, last):
             begins = rows["context"] - rows["text"][0]
             for begin, end in zip(begins.tolist(), (begins + rows["context_size"]).tolist(), strict=True):
-                yield text[begin:end] + b"\n"
+                context = text[begin:end]
+                yield (context if self._rewrite is None else self._rewrite(context)) + b"\n"
 
     def _texts(self, first: int, last: int) -> Iterator[tuple[Table, bytes]]:
         with self.path("text").open("rb") as file:

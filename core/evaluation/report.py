@@ -144,10 +144,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SlotEstimate(msgspec.Struct, frozen=True):
-    """An estimate for one slot of multi-slot decisions, by the slot's id."""
+    """An estimate for one slot of multi-slot decisions.
+
+    Attributes:
+        slot: The slot's id.
+        estimate: Over the whole range.
+        over_time: Stretches of time that hold cases of this slot, in order.
+
+    """
 
     slot: str
     estimate: Estimate
+    over_time: tuple[Point, ...] = ()
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +168,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         version: The fixed model version that was judged, if it is one.
         overall: Over the whole range; for multi-slot decisions over all their slots.
         slots: For each slot, in the order in which slots first appear.
-        over_time: Stretches of time that hold cases, in order; only for all slots together.
+        over_time: Stretches of time that hold cases, in order; for all slots together.
         verdict: Against Online.
         cautions: What there is to say about this policy.
         failed: Why it could not be judged, if so; its estimates are then empty.
@@ -179,6 +187,53 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     failed: str | None = None
 
 
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """A learning policy that was tried in a search, with how it did where it was chosen.
+
+    The best of many looks better than it is: these figures are not what to expect.
+
+    Attributes:
+        arguments: VowpalWabbit's.
+        average_reward: Estimated, on the part of the log that was searched.
+        interval: Its 95 % interval, if it were the only one.
+
+    """
+
+    arguments: str
+    average_reward: float
+    interval: Bounds
+
+
+class Searched(msgspec.Struct, frozen=True, kw_only=True):
+    """How a search for a better learning policy went.
+
+    Attributes:
+        first: Seq of the first event of the part that was searched.
+        last: Seq of the last; everything after it was held out.
+        decisions: How many decisions it holds.
+        trials: How many policies were tried.
+        stopped: How many of them were given up before the end, because others did better.
+        failed: How many the engine refused, or could not learn.
+        seed: What chance began with.
+        winner: What the best one is called in the report; none if nothing did better than the policy
+            in force.
+        own: The policy in force; none if it could not be judged.
+        best: The best ones, the winner first.
+
+    """
+
+    first: int
+    last: int
+    decisions: int
+    trials: int
+    stopped: int
+    failed: int
+    seed: int
+    winner: str | None
+    own: Tried | None
+    best: tuple[Tried, ...]
+
+
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What an evaluation of learning policies came to.
 
@@ -195,6 +250,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         minimum_probability: The least probability that intervals were computed for.
         policies: Online, Baseline and Random first, then in the order in which they were asked for.
         cautions: What there is to say about the whole.
+        importance: Which features matter, where that was asked for too.
+        searched: How the search went, if there was one; the figures are then of what was held out from it.
 
     """
 
@@ -210,6 +267,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     minimum_probability: float
     policies: tuple[Judged, ...]
     cautions: tuple[Caution, ...] = ()
+    importance: "FeatureImportance | None" = None
+    searched: Searched | None = None
 
 
 class FeatureScore(msgspec.Struct, frozen=True, kw_only=True):

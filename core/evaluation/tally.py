@@ -53,7 +53,7 @@ class Tally:
         self._open: tuple[Cases, Answers] | None = None
         self._points: dict[int, Sums] = {}
         self._sequence = ConfidenceSequence(reward_range)
-        self._slots: dict[int, tuple[Sums, ConfidenceSequence]] = {}
+        self._slots: dict[int, tuple[dict[int, Sums], ConfidenceSequence]] = {}
         self._seen = (float("inf"), -float("inf"))
 
     def add(self, cases: Cases, answers: Answers) -> None:
@@ -73,7 +73,7 @@ class Tally:
     def points(self) -> tuple[Point, ...]:
         """Return the sums of each stretch of time that holds cases, in order."""
         self._close()
-        return tuple(Point(at, sums) for at, sums in sorted(self._points.items()))
+        return _in_order(self._points)
 
     def sums(self) -> Sums:
         """Return the sums over all cases."""
@@ -93,8 +93,8 @@ class Tally:
         self._close()
         inside = self.range_in_force()
         return tuple(
-            SlotEstimate(names[place], estimated(sums, inside.at_slot(place), sequence))
-            for place, (sums, sequence) in sorted(self._slots.items())
+            _slot_estimate(names[place], _in_order(points), inside.at_slot(place), sequence)
+            for place, (points, sequence) in sorted(self._slots.items())
         )
 
     def verdict(self, name: str) -> Verdict:
@@ -130,11 +130,7 @@ class Tally:
 
     def _count(self, cases: Cases, answers: Answers) -> None:
         weighed = weigh(cases, answers)
-        at = (cases.at - cases.at % self._width)[weighed.starts]
-        stretches, group = np.unique(at, return_inverse=True)
-        parts = summed(cases, answers, weighed, group, len(stretches))
-        for stretch, part in zip(stretches.tolist(), parts, strict=True):
-            self._points[stretch] = merged((self._points.get(stretch, Sums()), part))
+        self._add_to(self._points, cases, answers, weighed)
         self._sequence.add(weighed)
         self._seen = (
             min(self._seen[0], float(cases.reward.min())),
@@ -145,10 +141,29 @@ class Tally:
             self._count_slot(place, pick(cases, here), answers, weighed.only(here))
 
     def _count_slot(self, place: int, cases: Cases, answers: Answers, weighed: Weighed) -> None:
-        sums, sequence = self._slots.get(place) or (Sums(), ConfidenceSequence(self.declared.reward_range))
-        (part,) = summed(cases, answers, weighed, np.zeros_like(cases.seq), 1)
+        if place not in self._slots:
+            self._slots[place] = {}, ConfidenceSequence(self.declared.reward_range)
+        points, sequence = self._slots[place]
+        self._add_to(points, cases, answers, weighed)
         sequence.add(weighed)
-        self._slots[place] = merged((sums, part)), sequence
+
+    def _add_to(self, points: dict[int, Sums], cases: Cases, answers: Answers, weighed: Weighed) -> None:
+        at = (cases.at - cases.at % self._width)[weighed.starts]
+        stretches, group = np.unique(at, return_inverse=True)
+        parts = summed(cases, answers, weighed, group, len(stretches))
+        for stretch, part in zip(stretches.tolist(), parts, strict=True):
+            points[stretch] = merged((points.get(stretch, Sums()), part))
+
+
+def _in_order(points: dict[int, Sums]) -> tuple[Point, ...]:
+    return tuple(Point(at, sums) for at, sums in sorted(points.items()))
+
+
+def _slot_estimate(
+    name: str, points: tuple[Point, ...], declared: Declared, sequence: ConfidenceSequence
+) -> SlotEstimate:
+    sums = merged(point.sums for point in points)
+    return SlotEstimate(name, estimated(sums, declared, sequence), points)
 
 
 def estimated(sums: Sums, declared: Declared, sequence: ConfidenceSequence) -> Estimate:

@@ -1,10 +1,12 @@
 """Keeping reports small: stretches of time are made wider until there are not too many of them."""
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from loopledger.clock import SECOND
 from loopledger.evaluation.merging import together
-from loopledger.evaluation.report import Evaluation, Point
+from loopledger.evaluation.report import Evaluation, Judged, Point
 from loopledger.log.evaluation_events import Report
 
 MOST_POINTS = 2_000
@@ -22,12 +24,24 @@ def widened(report: Report, most: int = MOST_POINTS) -> Report:
     if not isinstance(report, Evaluation):
         return report
     width = report.minute_width
-    while max((_count(policy.over_time, width) for policy in report.policies), default=0) > most:
+    series = [points for policy in report.policies for points in _series(policy)]
+    while max((_count(points, width) for points in series), default=0) > most:
         width = next((wider for wider in _WIDTHS if wider > width and wider % width == 0), 2 * width)
     if width == report.minute_width:
         return report
-    policies = tuple([replace(one, over_time=together(one.over_time, width)) for one in report.policies])
+    policies = tuple([_widened(policy, width) for policy in report.policies])
     return replace(report, minute_width=width, policies=policies)
+
+
+def _series(policy: Judged) -> Iterator[tuple[Point, ...]]:
+    yield policy.over_time
+    for slot in policy.slots:
+        yield slot.over_time
+
+
+def _widened(policy: Judged, width: int) -> Judged:
+    slots = tuple([replace(slot, over_time=together(slot.over_time, width)) for slot in policy.slots])
+    return replace(policy, over_time=together(policy.over_time, width), slots=slots)
 
 
 def _begin(point: Point, width: int) -> int:

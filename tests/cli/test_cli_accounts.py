@@ -105,6 +105,12 @@ def test_features_as_json(run, apprentices):
     assert run("--data", apprentices, "features", "news", "--most", "1").stdout.count("1 feature more") == 1
 
 
-def test_features_method_that_is_not_there(run, apprentices):
-    said = run("--data", apprentices, "features", "news", "--method", "leave-one-out", code=3).stderr
-    assert "method" in said
+def test_features_left_out_one_by_one(run, apprentices):
+    said = run("--data", apprentices, "features", "news", "--method", "leave-one-out", "--json").stdout
+    found = json.loads(said)
+    assert found["method"] == "leave-one-out"
+    assert found["reward"] is not None
+    assert all(one["reward_without"] is not None for one in found["features"])
+    assert (
+        "reward without" in run("--data", apprentices, "features", "news", "--method", "leave-one-out").stdout
+    )

@@ -5,18 +5,21 @@ the client itself has for it. Whatever else a client raises fails the test.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
 HERE = Path(__file__).parent
-HANG = 60
+_numbers = itertools.count()
+HANG = 120
 SCRIPTS = {"cognitiveservices (npm)": "cognitiveservices.js", "rest (npm)": "rest.js"}
 DECIDING = ["cognitiveservices (PyPI)", "ai (PyPI)", *SCRIPTS]
 """The clients that rank, reward and activate: all of them."""
@@ -178,6 +181,25 @@ class Ai:
     def delete_logs(self):
         return self._call(self.administration.delete_logs)
 
+    def ask_evaluation(self, contract):
+        evaluation_id = f"evaluation {next(_numbers)}"
+        assert self._call(self.administration.create_evaluation, evaluation_id, contract) is None
+        return evaluation_id
+
+    def evaluations(self, **more):
+        return self._call(lambda: list(self.administration.list_evaluations(**more)))
+
+    def evaluation(self, evaluation_id, start="2026-01-01", end="2026-02-01", **more):
+        between = {"start_time": datetime.fromisoformat(start), "end_time": datetime.fromisoformat(end)}
+        return self._call(self.administration.get_evaluation, evaluation_id, **between, **more)
+
+    def delete_evaluation(self, evaluation_id):
+        return self._call(self.administration.delete_evaluation, evaluation_id)
+
+    def apply_evaluation(self, evaluation_id, policy):
+        body = {"evaluationId": evaluation_id, "policyName": policy}
+        return self._call(self.administration.apply_from_evaluation, body)
+
     @staticmethod
     def _call(operation, *words, **more):
         from azure.core.exceptions import HttpResponseError
@@ -331,6 +353,26 @@ class JavaScriptRest:
 
     def delete_logs(self):
         self._path("delete", "/logs", 204)
+
+    def ask_evaluation(self, contract):
+        answer = self._path("post", "/evaluations", 201, body=contract)
+        evaluation_id = answer["body"]["id"]
+        location = answer["headers"]["location"]
+        assert location == f"{self._server.endpoint}/personalizer/v1.1-preview.3/evaluations/{evaluation_id}"
+        return evaluation_id
+
+    def evaluations(self):
+        return self._path("get", "/evaluations", 200)["body"]
+
+    def evaluation(self, evaluation_id):
+        return self.answered(200, call="evaluation", words=[evaluation_id], method="get")["body"]
+
+    def delete_evaluation(self, evaluation_id):
+        self.answered(204, call="evaluation", words=[evaluation_id], method="delete")
+
+    def apply_evaluation(self, evaluation_id, policy):
+        body = {"evaluationId": evaluation_id, "policyName": policy}
+        self._path("post", "/configurations/applyFromEvaluation", 204, body=body)
 
     def _path(self, method, path, status, **options):
         answer = self.answered(status, call="path", words=[path], method=method, options=options)

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from loopledger.adapters.cli.main import main
 
-HANG = 60
+HANG = 120
 """Seconds after which a server counts as hung: far more than anything here takes."""
 
 

@@ -5,9 +5,12 @@ The examples that came with the specifications are sent where there are some.
 
 import itertools
 import json
+import re
+import time
 
 import jsonschema
 import pytest
+from served import HANG
 from support import SHARED
 from wishes import rank, slots
 
@@ -18,17 +21,22 @@ VERSIONS = [
     "preview-v1.1-preview.3",
     "preview-2022-09-01-preview",
 ]
-LATER = ("Evaluation", "FeatureImportances", "ServiceConfiguration_ApplyFromEvaluation")
-"""Offline evaluation: not here yet."""
 BATCHES = ("Log_Interactions", "Log_Observations")
 """The binary batches of the library for local inference: not here."""
+APPLIES = {"Evaluation_Apply", "ServiceConfiguration_ApplyFromEvaluation"}
+OPEN = {"pending", "notSubmitted", "Running", "NotSubmitted"}
+MINE = {"name": "mine", "arguments": "--cb_explore_adf --epsilon 0.1 --cb_type mtr -q ::"}
 ONLY_DOCUMENTED = {"isInferenceExplainabilityEnabled"}
 """What Personalizer's pages describe and no specification names."""
+ALL = {"startTime": "2026-01-01T00:00:00Z", "endTime": "2026-02-01T00:00:00Z"}
+NEVER = {"startTime": "2020-01-01T00:00:00Z", "endTime": "2020-02-01T00:00:00Z"}
 BODIES = {
     "Rank": rank(eventId="e"),
     "Events_Reward": {"value": 1},
     "MultiSlot_Rank": slots(eventId="e"),
     "MultiSlotEvents_Reward": {"reward": [{"slotId": "top", "value": 1}]},
+    "Evaluations_Create": {"name": "n", "policies": [], **NEVER},
+    "FeatureImportances_Create": {"name": "n", **NEVER},
     "Policy_Update": {"name": "mine", "arguments": "--cb_explore_adf --epsilon 0.1 --cb_type mtr -q ::"},
 }
 
@@ -53,7 +61,7 @@ def operations():
         for path, methods in specification(version)["paths"].items():
             for method, operation in methods.items():
                 called = operation["operationId"]
-                if not called.startswith(LATER) and called not in BATCHES:
+                if called not in BATCHES:
                     yield pytest.param(version, method, path, operation, id=f"{version}-{called}")
 
 
@@ -79,9 +87,11 @@ class Wire:
     def __init__(self, server, version, key):
         self._server, self._version, self._key = server, version, key
         self._base = specification(version)["basePath"]
+        self.given = "e"
+        """The id in the path."""
 
     def send(self, method, path, body=None, kind="application/json"):
-        path = self._base + path.replace("{eventId}", "e")
+        path = self._base + re.sub(r"\{\w+Id\}", self.given, path)
         if self._version.endswith("2022-09-01-preview"):
             path += ("&" if "?" in path else "?") + "api-version=2022-09-01-preview"
         headers = {"Ocp-Apim-Subscription-Key": self._key}
@@ -89,6 +99,31 @@ class Wire:
             headers["Content-Type"] = kind
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self._server.ask(method.upper(), path, body, headers)
+
+    def evaluated(self, contract):
+        """Have an evaluation made, and return how it is read."""
+        if self._version.endswith("2022-09-01-preview"):
+            assert self.send("put", "/evaluations/e", contract)[0] == 200
+            path = f"/evaluations/e?startTime={ALL['startTime']}&endTime={ALL['endTime']}"
+        else:
+            self.given = json.loads(self.send("post", "/evaluations", contract)[2])["id"]
+            path = f"/evaluations/{self.given}"
+        return self.awaited(path)
+
+    def awaited(self, path):
+        until = time.monotonic() + HANG
+        while json.loads(self.send("get", path)[2])["status"] in OPEN:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        return path
+
+    def prepare(self, called):
+        """Make what an operation is about."""
+        if called.startswith("Evaluations_") and not called.endswith("_Create"):
+            self.evaluated({"name": "n", "policies": [MINE], **NEVER})
+        if called.startswith("FeatureImportances") and not called.endswith("_Create"):
+            assert self.send("put", "/featureImportances/e", BODIES["FeatureImportances_Create"])[0] == 200
+            self.awaited("/featureImportances/e")
 
 
 @pytest.fixture
@@ -102,6 +137,14 @@ def test_an_operation(version, method, path, operation, wire):
     wire = wire(version, "slots" if called.startswith("MultiSlot") else "learned")
     kind = "application/json"
     body = BODIES.get(called)
+    wire.prepare(called)
+    if called in APPLIES:
+        wire.evaluated({"name": "n", "policies": [MINE], **ALL})
+        body = {"evaluationId": wire.given, "policyName": "mine"}
+    path += "".join(
+        f"{'&' if at else '?'}{parameter['name']}={ALL[parameter['name']]}"
+        for at, parameter in enumerate(one for one in operation.get("parameters", ()) if one["name"] in ALL)
+    )
     if called == "ServiceConfiguration_Update":
         body = json.loads(wire.send("get", path)[2])
     if called in {"SignedModel_Put", "Model_Import"}:
@@ -215,6 +258,55 @@ def test_the_example_of_a_model(file, wire):
     status, headers, found = wire.send("get", f"/model?signed={signed}")
     assert (status, headers.get_content_type()) == (200, "application/octet-stream")
     assert len(found) > 100
+
+
+def of_evaluations(file):
+    return json.loads(file.read_bytes())["responses"]["200"]["body"]
+
+
+@pytest.mark.parametrize("file", examples("Evaluations_Get.json"))
+def test_the_example_of_an_evaluation(file, wire):
+    version, expected = file.parts[-3], of_evaluations(file)
+    wire = wire(version, "learned")
+    status, _, found = wire.send("get", wire.evaluated({"name": "n", "policies": [MINE], **ALL}))
+    found = json.loads(found)
+    check(version, {"$ref": "#/definitions/Evaluation"}, found)
+    own = {"jobId", "description", "optimalPolicy"}
+    assert status == 200
+    assert {name: shape_of_first(value) for name, value in found.items() if name not in own} == {
+        name: shape_of_first(value) for name, value in expected.items() if name not in own
+    }
+
+
+@pytest.mark.parametrize("file", examples("Evaluations_List.json"))
+def test_the_example_of_a_list(file, wire):
+    example = json.loads(file.read_bytes())
+    wire = wire(file.parts[-3], "blank")
+    for number in range(3):
+        contract = {"name": "n", "policies": [], **NEVER}
+        assert wire.send("put", f"/evaluations/{number}", contract)[0] == 200
+    query = "&".join(f"{name}={example['parameters'][name]}" for name in ("skip", "top"))
+    status, _, found = wire.send("get", f"/evaluations?{query}&maxpagesize=2")
+    assert (status, shape(json.loads(found))) == (200, shape(of_evaluations(file)))
+
+
+@pytest.mark.parametrize("file", examples("FeatureImportances_Get.json"))
+def test_the_example_of_feature_importances(file, wire):
+    wire = wire(file.parts[-3], "learned")
+    assert wire.send("put", "/featureImportances/f", {"name": "n", **ALL})[0] == 200
+    status, _, found = wire.send("get", wire.awaited("/featureImportances/f"))
+    found = json.loads(found)
+    assert found.pop("description")
+    assert (status, shape_of_first(found)) == (200, shape_of_first(of_evaluations(file)))
+
+
+def shape_of_first(value):
+    """Return the names and types in a value; lists may hold any number of what their first one is."""
+    if isinstance(value, dict):
+        return {name: shape_of_first(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [shape_of_first(part) for part in value[:1]]
+    return shape(value)
 
 
 def test_the_first_preview_had_another_name(http, new_loop):

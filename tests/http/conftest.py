@@ -66,11 +66,11 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def begin(made, tmp_path):
-    """Begin to serve a copy of the loops."""
+    """Begin to serve a data folder, by default a copy of the loops."""
     with ExitStack() as stack:
 
-        def begin(**more):
-            folder = shutil.copytree(made, tmp_path / "data")
+        def begin(folder=None, **more):
+            folder = folder or shutil.copytree(made, tmp_path / "data")
             clock = loopledger.SimulatedClock(LATER)
             client = stack.enter_context(TestClient(build_app(folder, clock=clock, **more)))
             served = Served(folder, clock, client)

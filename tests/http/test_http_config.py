@@ -21,6 +21,7 @@ OTHERS = {
     "patience": (0.5, 1.5, 2.0),
     "most_at_once": (1, 2, 3),
     "open_loops": (1, 2, 3),
+    "evaluations_at_once": (1, 3, 4),
 }
 VARIABLES = {name: variable for variable, name in ENVIRONMENT.items()}
 
@@ -103,6 +104,7 @@ def test_a_fingerprint_may_be_written_in_any_of_its_forms():
         *(("grace", value) for value in ("0", "0.99", "3601", "nan", "inf", "-inf", "false", '"30"')),
         *(("most_at_once", value) for value in ("0", "1000001", "1.5")),
         *(("open_loops", value) for value in ("0", "100001")),
+        *(("evaluations_at_once", value) for value in ("0", "65", "1.5")),
         *(("host", value) for value in ('""', '"a b"', "1", '"a\\u0000"', '"a\\n"')),
         *(("certificate", value) for value in ('""', "1", "[]")),
         *(("data", value) for value in ('""', "1", '"a\\u0000b"')),
@@ -192,6 +194,7 @@ def test_a_server_goes_by_it(run, written, monkeypatch, tmp_path):
         "private_key": None,
         "grace": 5.0,
         "patience": 30.0,
+        "evaluations_at_once": 2,
     }
     run("--data", "here", "serve", "--config", file)
     assert (seen["folder"], seen["port"]) == ("here", 1)

@@ -51,11 +51,13 @@ def test_each_version_has_its_own_fields_and_durations(served):
         "modelExportFrequency": "00:00:00",
         "logRetentionDays": -1,
     }
-    assert set(new) == {*NEW, "isAutoOptimizationEnabled"}
+    assert set(new) == {*NEW, "isAutoOptimizationEnabled", "autoOptimizationFrequency"}
+    assert new["autoOptimizationFrequency"] == "P7D"
     assert new["rewardWaitTime"] == "PT10M"
     assert new["lastConfigurationEditDate"].endswith("Z")
     assert set(last) == {
         *NEW,
+        "autoOptimizationFrequency",
         "isAutoOptimizationEnabled",
         "isInferenceExplainabilityEnabled",
         "modelRetrainDays",
@@ -308,7 +310,7 @@ def test_retention_is_carried_out(served):
     from loopledger.adapters.http.retention import erase_old
 
     configuration(served, logRetentionDays=20)
-    house = House(served.folder, served.clock, (), None, {})
+    house = House(served.folder, served.clock, (), None, {}, None)
     served.close()
 
     async def go():

@@ -12,9 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import httpx2
+import learned
 import pytest
+from click.testing import CliRunner
 from serving import PROGRAM
 
+from loopledger.adapters.cli.main import main
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.http.keys import create_key
 from loopledger.adapters.model_signer import _made
@@ -169,3 +172,50 @@ def test_what_does_not_end_is_not_waited_for_at_the_end(start, data, key, tmp_pa
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"the server is ending" in answer
     assert "Traceback" not in (tmp_path / "said").read_text()
+
+
+@pytest.mark.parametrize(
+    ("with_signal", "why"),
+    [
+        (signal.SIGTERM, "the server was stopped before it was done; ask for it again"),
+        (signal.SIGKILL, "the process that computed it ended before it was done; ask for it again"),
+    ],
+)
+def test_evaluations_that_it_did_not_finish_have_failed(start, tmp_path, with_signal, why):
+    data = tmp_path / "data"
+    learned.make(data)
+    headers = {"Ocp-Apim-Subscription-Key": create_key(data, "news")[1]}
+    arguments = "--cb_explore_adf --epsilon 0.1 -q ::"
+    contract = {
+        "name": "long",
+        "startTime": "2026-01-01",
+        "endTime": "2026-02-01",
+        "policies": [{"name": f"p{number}", "arguments": arguments} for number in range(10)],
+    }
+    path = "/personalizer/v1.1-preview.3/evaluations"
+    process, address = start(data)
+    with httpx2.Client(base_url=address, headers=headers) as client:
+        asked = [client.post(path, json=contract).json() for _ in range(6)]
+        assert {one["status"] for one in asked} == {"pending", "notSubmitted"}
+    process.send_signal(with_signal)
+    assert process.wait(60) == (0 if with_signal == signal.SIGTERM else -signal.SIGKILL)
+    if with_signal == signal.SIGTERM:
+        assert len(ended(data)) == len(asked)
+    process, address = start(data)
+    with httpx2.Client(base_url=address, headers=headers) as client:
+        statuses = {one["id"]: one["status"] for one in client.get(path).json()}
+    # The first ones may have been quick; the last one never had its turn.
+    assert statuses[asked[-1]["id"]] == "failed"
+    assert ended(data) == {
+        one["id"]: {"failed": why, "completed": None}[statuses[one["id"]]] for one in asked
+    }
+    result = CliRunner().invoke(main, ["--data", str(data), "verify", "news"])
+    assert result.exit_code == 0, result.output
+
+
+def ended(data):
+    """Return the evaluations that have ended, by the log on the disk, and why."""
+    result = CliRunner().invoke(main, ["--data", str(data), "log", "news", "--json"])
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    bodies = [event["body"] for event in events if event["kind"] == "EvaluationEnded"]
+    return {body["evaluation"]: body["reason"] for body in bodies}

@@ -65,7 +65,7 @@ def test_the_percent_encoded_event_id_is_the_one_that_is_logged(served):
         ("/personalizer/v1.0/model/properties", 405),
         ("/personalizer/v1.0/logs/interactions", 404),
         ("/personalizer/v1.1-preview.2/logs/interactions", 501),
-        ("/personalizer/v1.0/evaluations", 501),
+        ("/personalizer/v1.0/featureImportances", 404),
     ],
 )
 def test_what_is_not_there_is_said_in_the_envelope(served, path, code):

@@ -91,7 +91,7 @@ def test_before_it_begins_it_is_not_healthy(made):
 
 
 async def test_more_requests_than_may_be_under_way_are_told_so(data, tmp_path):
-    house = House(data, loopledger.SimulatedClock(), (), asyncio.Lock(), {})
+    house = House(data, loopledger.SimulatedClock(), (), asyncio.Lock(), {}, None)
     gateway = Gateway(loopledger.open_async(tmp_path / "none"), house, Metrics(), most_at_once=1)
     sent = []
     arrived = asyncio.Event()

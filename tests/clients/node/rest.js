@@ -12,6 +12,7 @@ const PATHS = {
   activate: (id) => ["/events/{eventId}/activate", id],
   rewardSlots: (id) => ["/multislot/events/{eventId}/reward", id],
   activateSlots: (id) => ["/multislot/events/{eventId}/activate", id],
+  evaluation: (id) => ["/evaluations/{evaluationId}", id],
   path: (path) => [path],
 };
 

@@ -1,0 +1,1 @@
+"""Optimization: Optuna says which learning policies to try next."""
