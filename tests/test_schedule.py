@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from loopledger.evaluation import schedule
 from loopledger.evaluation.schedule import Schedule, Training, stretches
+from loopledger.evaluation.search import thinned
 
 
 class Rows:
@@ -94,5 +95,7 @@ def test_a_training_costs_the_same_however_many_decisions_there_are():
     column = Counted(rows.seqs)
     rows.column = lambda _: column
     trainings = tuple(Training(seq, seq - 10) for seq in range(100, 20_000, 100))
-    assert len(list(stretches(Schedule(trainings, own=True), rows))) == len(trainings) + 1
-    assert column.looks < 50 * len(trainings)
+    plan = Schedule(trainings, own=True)
+    assert len(list(stretches(plan, rows))) == len(trainings) + 1
+    assert len(thinned(plan, rows).trainings) == len(trainings) // 2
+    assert column.looks < 60 * len(trainings)
