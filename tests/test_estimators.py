@@ -114,3 +114,36 @@ def test_doubly_robust_of_a_later_slot_weighs_its_expectation_by_the_slots_befor
     said = Answers(np.array([0.25, 0.5]), np.array([0.2, 0.3]), np.array([0.4, 0.6]))
     expected = 0.4 + 0.5 * (1 - 0.2) + 0.5 * 0.6 + 0.5 * 2 * (0.5 - 0.3)
     assert tallied(cases, said, least=0.2).estimate().robust == pytest.approx(expected / 2)
+
+
+@pytest.mark.parametrize("off", [1e-7, 1e-6, 1e-5, 1e-4])
+@pytest.mark.parametrize("count", [2_000, 200_000])
+def test_weights_that_are_nearly_one_are_no_trouble(off, count):
+    cases = log(count, explored=False)._replace(propensity=np.ones(count))
+    estimate = tallied(cases, Answers(np.full(count, 1 - off)), least=1.0).estimate()
+    assert estimate.average_reward == pytest.approx(cases.reward.mean(), abs=1e-6)
+
+
+def of_uneven_decisions(each):
+    """Decisions of one, two and five slots in turn."""
+    slots = np.tile([1, 2, 5], each)
+    cases = log(int(slots.sum()))
+    seq = np.repeat(np.arange(len(slots)), slots)
+    return cases._replace(seq=seq, at=seq * 1_000_000, slot=np.concatenate([np.arange(n) for n in slots]))
+
+
+def test_what_was_earned_is_known_however_many_slots_each_decision_has():
+    cases = of_uneven_decisions(200)
+    estimate = tallied(cases, Answers(cases.propensity)).estimate()
+    assert estimate.average_reward == pytest.approx(cases.reward.mean(), abs=1e-12)
+    assert estimate.effective_sample_size == len(cases.seq)
+
+
+def test_the_decision_with_the_most_slots_says_how_much_one_can_weigh():
+    cases = of_uneven_decisions(200)
+    tally = tallied(cases, answers(cases))
+    sums, declared = tally.sums(), tally.range_in_force()
+    assert sums.most_slots == 5
+    everything = sum(25**slot for slot in range(1, 6))
+    assert declared.largest_weight(sums) == pytest.approx(everything * 3 / 8)
+    assert tallied(log(100, slots=2), answers(log(100, slots=2))).sums().most_slots == 2

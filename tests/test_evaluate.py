@@ -229,6 +229,7 @@ def test_a_range_that_spans_modes_policies_and_kinds(tmp_path, vw, live):
     live.loop.train()
     report = evaluated(live, vw, tmp_path / "scratch", candidates=(Candidate(name="eager", policy=EAGER),))
     assert {caution.about for caution in report.cautions} >= {"other-kind", "modes-mixed", "policy-changes"}
+    assert "learned anew once in the range" in " ".join(caution.says for caution in report.cautions)
     assert report.decisions == 260
     slots = Candidate(name="slots", policy=LearningPolicy("s", "--ccb_explore_adf --epsilon 0.1"))
     report = evaluated(live, vw, tmp_path / "scratch", candidates=(slots,))

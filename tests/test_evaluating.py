@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import math
 import shutil
 
 import learned
@@ -138,16 +139,19 @@ def test_the_loop_goes_on_meanwhile(loop):
         ({"policies": 7}, "policies"),
         ({"policies": [7]}, "policy"),
         ({"policies": [{"name": "x", "arguments": "--cb_explore_adf --data /etc/passwd"}]}, "policy"),
-        ({"policies": [SQUARE, SQUARE]}, "name"),
-        ({"policies": {"Online": SQUARE}}, "name"),
-        ({"policies": {"": SQUARE}}, "name"),
-        ({"policies": [SLOTS]}, "candidates"),
+        ({"policies": [SQUARE, SQUARE]}, "policies[1].name"),
+        ({"policies": {"Online": SQUARE}}, "policies[0].name"),
+        ({"policies": {"": SQUARE}}, "policies[0].name"),
+        ({"policies": [SLOTS]}, "policies"),
+        ({"policies": [SQUARE], "versions": [1, 1]}, "versions[1]"),
         ({"versions": 1}, "versions"),
         ({"versions": ["1"]}, "versions"),
         ({"reward_range": (1, 0)}, "reward_range"),
         ({"reward_range": 1}, "reward_range"),
         ({"reward_range": ("a", "b")}, "reward_range"),
         ({"reward_range": (0, float("nan"))}, "reward_range"),
+        ({"reward_range": (0, 1e308)}, "reward_range"),
+        ({"reward_range": (0, 1e-300)}, "reward_range"),
         ({"since": 100_000}, "since"),
         ({"since": 30, "until": 20}, "since"),
         ({"since": "2030-01-01"}, "since"),
@@ -166,6 +170,19 @@ def test_what_cannot_be_evaluated(loop, asked, field):
     assert field in raised.value.field
     assert events(loop) == last
     assert loop.evaluations() == []
+
+
+@pytest.mark.parametrize("reward_range", [(0, 1e12), (-1e12, 1e12), (0, 1e-9)])
+def test_the_widest_and_the_narrowest_range_of_rewards(loop, reward_range):
+    report = loop.evaluate(reward_range=reward_range)
+    assert all(math.isfinite(end) for policy in report.policies for end in policy.overall.interval)
+
+
+def test_the_name_that_nobody_gave_is_never_too_long(loop):
+    loop.change_settings(limits={"id_length": 32})
+    loop.evaluate({"first of two long names": SQUARE, "second of two long names": SQUARE})
+    (found,) = loop.evaluations()
+    assert found.name == "first of two long names, second"
 
 
 def test_versions_and_evaluations_that_there_are_not(loop):

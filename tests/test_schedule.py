@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from loopledger.evaluation import schedule
 from loopledger.evaluation.schedule import Schedule, Training, stretches
+from loopledger.evaluation.search import thinned
 
 
 class Rows:
@@ -73,3 +74,28 @@ def test_by_count_nothing_is_learned_before_its_window_closes(monkeypatch, impor
     for training in found:
         assert (training.last - 1) * 10 + 195 <= training.seq * 10
         assert training.last * 10 + 195 > training.seq * 10
+
+
+class Counted:
+    """A column that counts how often one looks into it."""
+
+    def __init__(self, values):
+        self.values, self.looks = values, 0
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, place):
+        self.looks += 1
+        return self.values[place]
+
+
+def test_a_training_costs_the_same_however_many_decisions_there_are():
+    rows = Rows(range(1, 20_001))
+    column = Counted(rows.seqs)
+    rows.column = lambda _: column
+    trainings = tuple(Training(seq, seq - 10) for seq in range(100, 20_000, 100))
+    plan = Schedule(trainings, own=True)
+    assert len(list(stretches(plan, rows))) == len(trainings) + 1
+    assert len(thinned(plan, rows).trainings) == len(trainings) // 2
+    assert column.looks < 60 * len(trainings)

@@ -127,6 +127,16 @@ def test_without_exploration_nothing_is_said_of_another_policy():
     assert tallied(cases, constant(cases, 1), least=1.0).verdict("Baseline").judgement == "itself"
 
 
+def test_what_nobody_tried_is_not_said_to_be_known():
+    cases = log(2_000, explored=False)._replace(propensity=np.ones(2_000))
+    tally = tallied(cases, constant(cases, 0.5), least=1.0)
+    estimate, verdict = tally.estimate(), tally.verdict("other")
+    assert estimate.interval == estimate.anytime == (0.0, 1.0)
+    assert verdict.interval == verdict.anytime == (-1.0, 1.0)
+    (slot,) = tally.slots(["only"])
+    assert slot.estimate.interval == slot.estimate.anytime == (0.0, 1.0)
+
+
 def test_missing_support_is_no_answer():
     cases = log(5_000)
     never = tallied(cases, constant(cases, 0)).verdict("Candidate")

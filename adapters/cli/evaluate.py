@@ -1,5 +1,8 @@
 """`loopledger evaluate`: what other learning policies would have earned."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
@@ -15,6 +18,8 @@ from loopledger.adapters.embedding.exporting import Bound
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.ready import ready_policies
 from loopledger.errors import InvalidRequest, LoopInUse
+
+_ARGUMENT = re.compile(r"^(policies|versions)(\[\d+\])?")
 
 
 class _Asked(TypedDict):
@@ -86,17 +91,33 @@ def command(  # noqa: PLR0913 - one for each way to evaluate
         reward_range=reward_range,
     )
     shown.check()
-    try:
-        with Ledger(data, clock=NoTimers()) as ledger, progress("evaluating") as tell:
-            evaluated = ledger.loop(loop)
-            report = evaluated.evaluate(**asked, name=name, evaluation_id=evaluation_id, progress=tell)
-            ident: str | None = evaluated.evaluations()[-1].id
-    except LoopInUse:
-        click.echo(f"{loop} is open in another process: it is evaluated, and nothing is recorded", err=True)
-        ident = None
-        with views(data, (loop,)) as (view,), progress("evaluating") as tell:
-            report = view.evaluate(**asked, progress=tell)
+    ident: str | None = None
+    with _as_typed():
+        try:
+            with Ledger(data, clock=NoTimers()) as ledger, progress("evaluating") as tell:
+                evaluated = ledger.loop(loop)
+                report = evaluated.evaluate(**asked, name=name, evaluation_id=evaluation_id, progress=tell)
+                ident = evaluated.evaluations()[-1].id
+        except LoopInUse:
+            click.echo(
+                f"{loop} is open in another process: it is evaluated, and nothing is recorded", err=True
+            )
+            with views(data, (loop,)) as (view,), progress("evaluating") as tell:
+                report = view.evaluate(**asked, progress=tell)
     print_evaluation(report, ident, shown)
+
+
+@contextmanager
+def _as_typed() -> Iterator[None]:
+    """Name the options that were typed, not the arguments that were made of them."""
+    try:
+        yield
+    except InvalidRequest as error:
+        raise InvalidRequest(_ARGUMENT.sub(_option, error.field), error.problem) from None
+
+
+def _option(found: re.Match[str]) -> str:
+    return "policy" if found[1] == "policies" else "version"
 
 
 def _named(given: tuple[str, ...]) -> dict[str, Policy]:

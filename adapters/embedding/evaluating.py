@@ -1,8 +1,9 @@
 """Evaluating: from what somebody asks for to a report."""
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,8 @@ from loopledger.policy import LearningPolicy
 Policies = Iterable[Policy] | Mapping[str, Policy]
 """Learning policies as callers give them."""
 
-_LONGEST_NAME = 256
+_CANDIDATE = re.compile(r"candidates\[(\d+)\](.*)")
+_ARGUMENTS = {"candidates": "policies", "first": "since", "last": "until"}
 
 
 class Asked(NamedTuple):
@@ -80,7 +82,8 @@ def evaluation_request(
         warm=bool(asked.warm),
         reward_range=_range(asked.reward_range),
     )
-    checked = check_request(reader, request)
+    with _as_given(request):
+        checked = check_request(reader, request)
     if all(record.erased for record in reader.records(request.first, request.last, (checked.kind,))):
         raise InvalidRequest(
             "since", "all decisions of this range were erased, and only their hashes are left: choose another"
@@ -108,6 +111,7 @@ def evaluated(
     with (
         tempfile.TemporaryDirectory(prefix="loopledger-") as scratch,
         closing(place.store.reader()) as reader,
+        _as_given(request),
     ):
         return evaluate(
             reader,
@@ -120,15 +124,33 @@ def evaluated(
         )
 
 
-def name_of(request: EvaluationRequest) -> str:
+def name_of(request: EvaluationRequest, longest: int) -> str:
     """Return what an evaluation is called if nobody says otherwise: after what is judged."""
     names = [candidate.name for candidate in request.candidates] or list(RESERVED)
-    return ", ".join(names)[:_LONGEST_NAME]
+    return ", ".join(names)[:longest].strip()
 
 
 def _decisions(reader: Reader, first: int, last: int) -> Iterator[object]:
     for kind in DECISIONS if first <= last else ():
         yield reader.span(kind, first - 1, last, 1)
+
+
+@contextmanager
+def _as_given(request: EvaluationRequest) -> Iterator[None]:
+    """Name the arguments that a request was made from, not its own fields."""
+    try:
+        yield
+    except InvalidRequest as error:
+        policies = sum(candidate.version is None for candidate in request.candidates)
+        raise InvalidRequest(_argument(error.field, policies), error.problem) from None
+
+
+def _argument(field: str, policies: int) -> str:
+    found = _CANDIDATE.fullmatch(field)
+    if found is None:
+        return _ARGUMENTS.get(field, field)
+    place, of = int(found[1]), found[2]
+    return f"policies[{place}]{of}" if place < policies else f"versions[{place - policies}]"
 
 
 def _probe(learner: Learner, policy: LearningPolicy) -> None:

@@ -55,7 +55,9 @@ class EvaluatingLoop(OpenLoop):
         request = self._requested(Asked(policies, versions, since, until, warm, reward_range))
         session = self._session()
         ident = session.ids.named(None, session.limits)[0] if evaluation_id is None else evaluation_id
-        asked = RequestEvaluation(ident, name_of(request) if name is None else name, request)
+        asked = RequestEvaluation(
+            ident, name_of(request, session.limits.id_length) if name is None else name, request
+        )
         report = self._using(
             lambda session: session.evaluator.evaluate(
                 asked, lambda tell: evaluated(self.place, self._learner, request, tell), progress

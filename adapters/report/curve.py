@@ -1,7 +1,8 @@
 """Averages over time: each stretch together with all before it."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from loopledger.evaluation.merging import merged, unknowable
 from loopledger.evaluation.proportion import bounded_average
 from loopledger.evaluation.report import Bounds, Evaluation, Judged, Sums
 
@@ -31,8 +32,9 @@ def expanding(judged: Judged, evaluation: Evaluation) -> list[list[Reading]]:
     found: list[list[Reading]] = [[]]
     low, high = evaluation.reward_range
     for point in judged.over_time:
-        so_far = _together(so_far, point.sums)
-        if so_far.weight <= 0 or so_far.weight**2 < _ENOUGH * so_far.weight_squares:
+        so_far = merged((so_far, point.sums))
+        known = so_far.weight > 0 and not unknowable(so_far)
+        if not known or so_far.weight**2 < _ENOUGH * so_far.weight_squares:
             if found[-1]:
                 found.append([])
             continue
@@ -49,11 +51,3 @@ def expanding(judged: Judged, evaluation: Evaluation) -> list[list[Reading]]:
         end = point.at + evaluation.minute_width * 60_000_000
         found[-1].append(Reading(end, average, bounded_average(average, count, low, high)))
     return [run for run in found if run]
-
-
-def _together(one: Sums, other: Sums) -> Sums:
-    added: dict[str, Any] = {
-        name: getattr(one, name) + getattr(other, name) for name in Sums.__struct_fields__
-    }
-    added["largest_weight"] = max(one.largest_weight, other.largest_weight)
-    return Sums(**added)

@@ -14,6 +14,8 @@ from loopledger.state import State
 RESERVED = ("Online", "Baseline", "Random")
 _LONGEST = 256
 _ALL = 2**62
+_FARTHEST = 1e12
+_NARROWEST = 1e-9
 
 
 class Named(NamedTuple):
@@ -115,14 +117,22 @@ def _check_names(candidates: tuple[Named, ...]) -> None:
         if candidate.name.casefold() in taken:
             raise InvalidRequest(
                 f"candidates[{place}].name",
-                f"is taken: {', '.join(RESERVED)} are always judged, and no two candidates are called alike",
+                f"is taken: {', '.join(RESERVED)} are always judged, and no two are called alike; "
+                "give it another name",
             )
         taken.add(candidate.name.casefold())
 
 
 def _check_rewards(reward_range: tuple[float, float] | None) -> None:
-    if reward_range is not None and not -float("inf") < reward_range[0] < reward_range[1] < float("inf"):
-        raise InvalidRequest("reward_range", "must be two finite numbers, the smaller one first")
+    if reward_range is None:
+        return
+    least, most = reward_range
+    if not (-_FARTHEST <= least < most <= _FARTHEST and most - least >= _NARROWEST):
+        raise InvalidRequest(
+            "reward_range",
+            f"must be two numbers from {-_FARTHEST:g} to {_FARTHEST:g}, the smaller one first, and at least "
+            f"{_NARROWEST:g} apart: scale the rewards, or name what they can be",
+        )
 
 
 def _count(reader: Reader, kind: DecisionKind, first: int, last: int) -> int:

@@ -38,17 +38,17 @@ class Declared(NamedTuple):
         return self._replace(minimum_probability=self.minimum_probability ** (place + 1))
 
     def largest_weight(self, sums: Sums) -> float:
-        """Return the largest weight that one observation can have, averaged over its slots.
+        """Return the largest weight that one observation can have, over the slots that decisions have.
 
         Weights of later slots multiply, so that the range of the second is the square of the first's.
+        Where some decisions have more slots than others, they weigh more.
         """
-        slots = slots_of(sums)
         largest = 1 / self.minimum_probability
-        reach = [largest**slot for slot in range(1, slots + 1)]
-        declared = sum(reach) / slots
+        reach = [largest**slot for slot in range(1, slots_of(sums) + 1)]
+        declared = sum(reach) * sums.decisions / sums.cases if sums.cases else largest
         return declared if sums.largest_weight <= reach[-1] else max(declared, sums.largest_weight)
 
 
 def slots_of(sums: Sums) -> int:
-    """Return how many slots a decision had, rounded up."""
-    return max(1, ceil(sums.cases / sums.decisions)) if sums.decisions else 1
+    """Return how many slots a decision had at most; where that was not counted, on average."""
+    return sums.most_slots or max(1, ceil(sums.cases / sums.decisions)) if sums.decisions else 1

@@ -6,8 +6,10 @@ Each takes `Sums` and gives an average reward per case. Where no case was seen, 
 from math import sqrt
 
 from loopledger.evaluation.declared import Declared
+from loopledger.evaluation.merging import alike
 from loopledger.evaluation.report import Sums
 
+_SAME = 1e-9
 _STANDARD_NORMAL = 1.96  # Personalizer's own rounding of the 97.5 % quantile
 
 
@@ -51,12 +53,16 @@ def cressie_read(sums: Sums, declared: Declared) -> float:
     n = sums.decisions
     if not n:
         return 0.0
+    if alike(sums):
+        return sums.reward / sums.cases  # what was earned is known, however many slots each decision had
     scale = n / sums.cases
     w, ww = sums.weight * scale, sums.weight_squares * scale**2
     z, wz = sums.weighted_reward * scale, sums.weight_reward * scale**2
     fake = declared.largest_weight(sums) if w < n else 0.0
     mean, square = (fake + w) / (1 + n), (fake**2 + ww) / (1 + n)
     spread = mean**2 - square
+    if spread > -_SAME:  # every weight is 1, but for rounding: nothing to balance
+        return sums.weighted_reward / sums.weight
     constant, slope = (square - mean) / spread, (1 - mean) / spread
     value = (-constant * z - slope * wz) / (1 + n)
     missing = max(0.0, 1 - (-constant * w - slope * ww) / (1 + n))
@@ -70,6 +76,8 @@ def effective_sample_size(sums: Sums) -> float:
     """
     if not sums.weight_squares:
         return 0.0
+    if alike(sums):
+        return float(sums.cases)
     return sums.weight**2 / sums.weight_squares * sums.cases / sums.decisions
 
 

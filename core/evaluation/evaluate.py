@@ -100,7 +100,8 @@ def evaluate(
             )
         )
     online, _, fixed = policies[: len(RESERVED)]
-    cautions += about_range(online.overall.sums, fixed.over_time, declared)
+    inside = declared._replace(reward_range=_wide(declared.reward_range, seen))
+    cautions += about_range(online.overall.sums, fixed.over_time, inside)
     return Evaluation(
         loop=asked.state.loop_id,
         first=request.first,
@@ -110,8 +111,8 @@ def evaluate(
         decisions=material.decisions,
         left_out=material.left_out,
         minute_width=FINEST,
-        reward_range=_wide(declared.reward_range, seen),
-        minimum_probability=declared.minimum_probability,
+        reward_range=inside.reward_range,
+        minimum_probability=inside.minimum_probability,
         policies=policies,
         cautions=tuple(cautions),
     )

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from scipy.special import fdtri
 
 from loopledger.evaluation.declared import Declared
-from loopledger.evaluation.merging import alike
+from loopledger.evaluation.merging import alike, unknowable
 from loopledger.evaluation.report import Bounds, Sums
 
 CONFIDENCE = 0.95
@@ -40,8 +40,10 @@ Observation = tuple[float, float]
 
 
 def interval(sums: Sums, declared: Declared) -> Bounds:
-    """Return the 95 % interval of the policy's average reward."""
+    """Return the 95 % interval of the policy's average reward: all rewards, where it cannot be known."""
     least, most = declared.reward_range
+    if unknowable(sums):
+        return least, most
     moments = _moments_of_value(sums)
     weights = _weights(sums, declared)
     lowest, highest = ([(w, w * r) for w in weights] for r in (least, most))
@@ -55,6 +57,8 @@ def difference_interval(sums: Sums, declared: Declared) -> Bounds:
     it narrower than two intervals laid side by side.
     """
     least, most = declared.reward_range
+    if unknowable(sums):
+        return least - most, most - least
     moments = _moments_of_difference(sums)
     weights = _weights(sums, declared)
     lowest = [(w, (w - 1) * (most if w < 1 else least)) for w in weights]

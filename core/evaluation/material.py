@@ -130,7 +130,7 @@ class Material:
     def column(self, name: str) -> Table:
         """Return one column of all decisions, from the file as it is used."""
         rows: Table = np.memmap(self.path("decisions"), _DECISION, "r") if len(self) else self.decided(0, 0)
-        return rows[name]
+        return np.asarray(rows)[name]
 
     def cases(self, decided: Table) -> Cases:
         """Return the cases of consecutive decisions."""

@@ -7,7 +7,12 @@ from loopledger.evaluation.report import Point, Sums
 
 _MINUTE = 60_000_000
 _ROUNDING = 1e-6
-_EXTREMES: dict[str, Callable[[Any, Any], Any]] = {"largest_weight": max, "least_propensity": min}
+_MOST_IMITATED = 0.01
+_EXTREMES: dict[str, Callable[[Any, Any], Any]] = {
+    "largest_weight": max,
+    "least_propensity": min,
+    "most_slots": max,
+}
 
 
 def merged(parts: Iterable[Sums]) -> Sums:
@@ -26,6 +31,14 @@ def merged(parts: Iterable[Sums]) -> Sums:
 def alike(sums: Sums) -> bool:
     """Return whether the policy decides every case as was decided: all weights are 1, but for rounding."""
     return sums.largest_weight <= 1 + _ROUNDING and abs(sums.weight - sums.cases) <= _ROUNDING * sums.cases
+
+
+def unknowable(sums: Sums) -> bool:
+    """Return whether so much was decided without exploration, and perhaps otherwise by the policy.
+
+    What the policy's own choices earn is then unknown, however many cases there are.
+    """
+    return sums.imitated > _MOST_IMITATED * sums.cases
 
 
 def together(points: Sequence[Point], minutes: int) -> tuple[Point, ...]:

@@ -32,7 +32,7 @@ def remarks(reader: Reader, asked: Asked, plan: Schedule) -> list[Caution]:
         found.append(
             Caution(
                 "policy-changes",
-                f"The loop's own learning policy was changed or learned anew {changes} times in the range: "
+                f"The loop's own learning policy was changed or learned anew {_times(changes)} in the range: "
                 "what Online earned is a mixture of them.",
             )
         )
@@ -45,6 +45,10 @@ def remarks(reader: Reader, asked: Asked, plan: Schedule) -> list[Caution]:
             )
         )
     return found
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def learned_inside(reader: Reader, asked: Asked, version: int) -> tuple[int, tuple[Caution, ...]]:

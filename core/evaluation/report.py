@@ -45,6 +45,7 @@ class Sums(msgspec.Struct, frozen=True, array_like=True):
         least_propensity: The least probability with which an action was taken.
         unexplored: How many cases were decided without exploration.
         imitated: In how many of those the policy might have taken another action, of which nothing is known.
+        most_slots: The most slots that a decision had; 0 in reports from before this was counted.
 
     """
 
@@ -67,6 +68,7 @@ class Sums(msgspec.Struct, frozen=True, array_like=True):
     least_propensity: float = 1.0
     unexplored: int = 0
     imitated: int = 0
+    most_slots: int = 0
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):

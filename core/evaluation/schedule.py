@@ -9,6 +9,7 @@ Decisions that were imported, and ranges in which the loop never learned, have n
 a candidate learns, every so many decisions, those whose windows have closed by then.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -84,18 +85,19 @@ def stretches(
         batch_at_least: Decisions that a batch has at least; smaller ones wait for the next.
 
     """
+    # Looked up by halves: numpy would copy the whole column from the file for each training.
     seqs = material.column("seq")
-    end = len(seqs) if through is None else int(np.searchsorted(seqs, through, "right"))
-    place = int(np.searchsorted(seqs, material.judged_from))
+    end = len(seqs) if through is None else bisect_right(seqs, through)
+    place = bisect_left(seqs, material.judged_from)
     known, folds = 0, list[int]()
     for training in plan.trainings:
-        before = min(int(np.searchsorted(seqs, training.seq, "right")), end)
+        before = min(bisect_right(seqs, training.seq), end)
         if before > place:
             yield Stretch(tuple(folds), place, before)
             place, folds = before, []
         if place >= end:
             return
-        learned = int(np.searchsorted(seqs, training.last, "right"))
+        learned = bisect_right(seqs, training.last)
         if learned - known >= batch_at_least:
             folds.append(learned)
             known = learned

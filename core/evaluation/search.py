@@ -4,6 +4,7 @@ What is tried depends on what came of earlier waves of trials only, never on whi
 first: a search that was interrupted goes on as if it had not been.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -99,7 +100,7 @@ def thinned(plan: Schedule, material: Material, batches: int = _BATCHES) -> Sche
     least = max(1, len(seqs) // batches)
     kept, known = list[Training](), 0
     for training in plan.trainings:
-        learned = int(seqs.searchsorted(training.last, "right"))
+        learned = bisect_right(seqs, training.last)
         if learned - known >= least:
             kept.append(training)
             known = learned

@@ -37,6 +37,8 @@ def summed(cases: Cases, answers: Answers, weighed: Weighed, group: Whole, group
     np.maximum.at(largest, group, np.maximum.reduceat(weighed.weight, weighed.starts))
     least = np.ones(groups)
     np.minimum.at(least, group, np.minimum.reduceat(cases.propensity, weighed.starts))
+    most = np.zeros(groups)
+    np.maximum.at(most, group, slots)
     columns: dict[str, list[Any]] = {
         "cases": count(slots),
         "supported": count(weighed.by_decision(weighed.weight > 0)),
@@ -57,6 +59,7 @@ def summed(cases: Cases, answers: Answers, weighed: Weighed, group: Whole, group
         "least_propensity": least.tolist(),
         "unexplored": count(weighed.by_decision(~cases.explored)),
         "imitated": count(weighed.by_decision(weighed.imitated)),
+        "most_slots": [round(number) for number in most.tolist()],
     }
     rows = zip(*columns.values(), strict=True)
     return [Sums(**dict(zip(columns, row, strict=True))) for row in rows]

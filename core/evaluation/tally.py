@@ -10,7 +10,7 @@ from loopledger.evaluation.cautions import about_policy
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.estimators import cressie_read, effective_sample_size, ips, robust, snips
 from loopledger.evaluation.intervals import interval
-from loopledger.evaluation.merging import merged
+from loopledger.evaluation.merging import merged, unknowable
 from loopledger.evaluation.report import Bounds, Caution, Estimate, Point, SlotEstimate, Sums, Verdict
 from loopledger.evaluation.sequence import ConfidenceSequence
 from loopledger.evaluation.summing import summed
@@ -100,7 +100,13 @@ class Tally:
     def verdict(self, name: str) -> Verdict:
         """Judge the policy of this name against what decided, case by case on the same log."""
         sums, inside = self.sums(), self.range_in_force()
-        return judge(name, sums, inside, self._sequence.difference(inside.largest_weight(sums)))
+        least, most = inside.reward_range
+        anytime = (
+            (least - most, most - least)
+            if unknowable(sums)
+            else self._sequence.difference(inside.largest_weight(sums))
+        )
+        return judge(name, sums, inside, anytime)
 
     def cautions(self, *, learned_inside: int = 0, chosen_among: int = 0) -> tuple[Caution, ...]:
         """Return why the figures are not to be trusted, if so; see `cautions.about_policy`."""
@@ -165,7 +171,9 @@ def estimated(sums: Sums, declared: Declared, sequence: ConfidenceSequence) -> E
     return Estimate(
         average_reward=cressie_read(sums, declared),
         interval=interval(sums, declared),
-        anytime=sequence.interval(declared.largest_weight(sums)),
+        anytime=declared.reward_range
+        if unknowable(sums)
+        else sequence.interval(declared.largest_weight(sums)),
         ips=ips(sums),
         snips=snips(sums),
         robust=robust(sums),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.estimators import cressie_read, effective_sample_size
 from loopledger.evaluation.intervals import deviation, difference_interval
-from loopledger.evaluation.merging import alike
+from loopledger.evaluation.merging import alike, unknowable
 from loopledger.evaluation.report import Bounds, Judgement, Sums, Verdict
 
 FEWEST_CASES = 100
@@ -16,7 +16,6 @@ FEWEST_EFFECTIVE = 50
 """An effective sample size below it, and below a twentieth of the cases, gives no answer."""
 
 _SHARE_EFFECTIVE = 0.05
-_MOST_IMITATED = 0.01
 _DEVIATIONS = 5.0
 _MISSING = 0.05
 _MOST_NEEDED = 10_000
@@ -67,7 +66,7 @@ def refusal(sums: Sums) -> str | None:
             f"In none of {sums.cases:,} cases would it have had any chance to take the action that was "
             "taken: nothing is known of what it would do. Let it explore, or judge it after it has decided."
         )
-    if sums.imitated > _MOST_IMITATED * sums.cases:
+    if unknowable(sums):
         return (
             f"{sums.imitated:,} of {sums.cases:,} cases were decided without exploration, and it might have "
             "decided otherwise: what that earns is unknown. Judge it over a range in which it was Online."

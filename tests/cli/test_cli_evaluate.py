@@ -129,6 +129,8 @@ def test_what_cannot_be_evaluated(run, data):
         (["--policy", "unheard"], 3, "neither a ready policy's name"),
         (["--policy", "squarecb", "--policy", "squarecb"], 3, "called alike"),
         (["--policy", "recommended-slots"], 3, "several slots"),
+        (["--policy", "recommended-slots"], 3, "loopledger: policy: "),
+        (["--version", "2", "--version", "2"], 3, "loopledger: version: is taken"),
         (["--version", "9"], 3, "no model version 9"),
         (["--version", "0"], 2, "0"),
         (["--since", "99999"], 3, "no decision in this range"),

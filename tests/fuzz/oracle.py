@@ -20,6 +20,17 @@ class Decision:
 
 
 @dataclass
+class Before:
+    """How a loop stood before its policy was changed: its policy, what answered, and what was learned."""
+
+    policy: object
+    published: int
+    follows: bool
+    learned: int
+    often: tuple
+
+
+@dataclass
 class Oracle:
     """Knows every decision and everything that came, and what a training has to learn from them."""
 
@@ -35,6 +46,7 @@ class Oracle:
     closed: int = 0  # decisions that any line has learned
     often: tuple = (1, 0)  # how often the first so many decisions are learned by the line
     passed: int = 0  # decisions that an earlier line has learned, or was told never to
+    before: "Before | None" = None  # what going back to the policy before comes to
     left_out: set = field(default_factory=set)  # event ids
     erased: set = field(default_factory=set)  # event ids of decisions
 
@@ -57,6 +69,18 @@ class Oracle:
         """Begin another line after so many decisions; with none, after all that any line went past."""
         self.passed = max(self.passed, self.closed, self.learned)
         self.learned = self.passed if learned is None else learned
+
+    def policy_changes(self, policy, state):
+        """Remember what somebody may go back to; learning again under the same policy is no change."""
+        if state.policy != policy:
+            self.before = Before(state.policy, state.published, state.follows, self.learned, self.often)
+
+    def goes_back(self, state):
+        """Stand as before the policy was changed last; going back twice is standing as now."""
+        before = self.before
+        self.before = Before(state.policy, state.published, state.follows, self.learned, self.often)
+        # What was learned meanwhile was learned by another line: it is closed, and not forgotten as such.
+        self.learned, self.often = before.learned, before.often
 
     def steps(self, now):
         """Yield the decisions that each training step has to cover."""

@@ -243,7 +243,9 @@ class LoopMachine(RuleBasedStateMachine):
     @rule(relearn=st.booleans(), other=st.booleans())
     def change_policy(self, relearn, other):
         arguments = self.policy.arguments + (" --noconstant" if other else "")
-        self.do(ChangePolicy(LearningPolicy("changed", arguments), relearn))
+        policy = LearningPolicy("changed", arguments)
+        self.oracle.policy_changes(policy, self.bench.loop.state)
+        self.do(ChangePolicy(policy, relearn))
         self.oracle.begins_anew(0 if relearn else None)
         self.oracle.often = 1, 0
 
@@ -257,6 +259,7 @@ class LoopMachine(RuleBasedStateMachine):
         since = reader.decisions([decisions[first].event_id])[decisions[first].event_id].seq if first else 1
         arguments = self.policy.arguments + (" --noconstant" if other else "")
         policy = LearningPolicy("relearned", arguments) if other else None
+        self.oracle.policy_changes(policy or self.bench.loop.state.policy, self.bench.loop.state)
         self.do(Relearn(policy, since, tuple(named(reader, sorted(without))), None, everything, passes))
         reader.close()
         self.oracle.left_out = without if everything else self.oracle.left_out | without
@@ -287,6 +290,38 @@ class LoopMachine(RuleBasedStateMachine):
         self.oracle.now(self.bench.clock.now())
         self.bench.trainer.publish(version)
         assert self.bench.loop.state.published == version
+
+    @rule()
+    def restore_policy(self):
+        state, before = self.bench.loop.state, self.oracle.before
+        self.oracle.now(self.bench.clock.now())
+        if before is None:
+            with pytest.raises(NotFound, match="never changed"):
+                self.bench.trainer.restore_policy(state)
+            return
+        self.bench.trainer.restore_policy(state)
+        self.oracle.goes_back(state)
+        state = self.bench.loop.state
+        assert (state.policy, state.published, state.follows) == (
+            before.policy,
+            before.published,
+            before.follows,
+        )
+
+    @precondition(lambda self: self.bench.loop.state.line.newest)
+    @rule()
+    def import_model(self):
+        state = self.bench.loop.state
+        if state.line.arguments != state.effective_policy.arguments:
+            return  # a model does not fit another policy
+        reader = self.bench.place.store.reader()
+        model = rebuild(reader, self.learner, state.line.newest, self.bench.place.checkpoints)
+        reader.close()
+        self.oracle.now(self.bench.clock.now())
+        self.bench.trainer.import_model(state, model)
+        self.oracle.begins_anew(None)
+        self.oracle.often = 1, 0
+        self.versions_seen += 1
 
     @rule()
     def reset(self):
