@@ -99,7 +99,7 @@ def command(  # noqa: PLR0913 - one for each way to search
     apply: bool,
     shown: Shown,
 ) -> None:
-    """Search for a learning policy that would have earned more on what LOOP decided.
+    """Search for a learning policy that would have earned more.
 
     The search sees the first part of the range; what it finds is judged on the rest, which it never saw.
     A search with the same range and seed goes on where an earlier one stopped.

@@ -31,7 +31,7 @@ def command(
     no_ids: bool,
     json_: bool,
 ) -> None:
-    """List the ready learning policies, or print one as a policy file.
+    """List the ready learning policies, or print one as a file.
 
     With --for, --shared or --actions, every shared namespace is crossed with every namespace of
     actions, and nothing else: that learns more than -q :: and costs less. A file that is made so

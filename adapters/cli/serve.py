@@ -52,7 +52,7 @@ _DEFAULT = ServerConfig()
 @as_json
 @click.pass_context
 def command(ctx: click.Context, /, file: Path | None, json_: bool, **flags: Any) -> None:
-    """Serve Personalizer's REST API for all loops of the data folder.
+    """Serve Personalizer's REST API for all loops there are.
 
     The key that a client sends names its loop; `loopledger keys create LOOP` makes one.
     SIGTERM ends it when what has come in is answered. What is not said here is taken from

@@ -14,7 +14,7 @@ from loopledger.adapters.embedding.ledger import Ledger
 @as_json
 @click.pass_obj
 def command(data: Path, loop: str, json_: bool) -> None:
-    """Learn every decision of LOOP whose reward wait time has passed."""
+    """Learn all decisions of LOOP whose reward wait time is over."""
     names_in(data, (loop,))
     with Ledger(data, clock=NoTimers()) as ledger, progress(f"training {loop}") as tell:
         versions = ledger.loop(loop).train(progress=tell)
