@@ -137,11 +137,11 @@ def test_an_apprentice_learns_until_it_is_ready(ledger, clock):
     settings = Settings(learning_mode="Apprentice", model_update_frequency=0)
     loop = ledger.create("news", policy=POLICY, settings=settings)
     before = None
-    for _ in range(6):
+    for day in range(6):
         for number in range(250):
             best = "abcd"[number % 4]
             actions = {name: {} for name in (best, *"abcd")}
-            decision = loop.rank({"hour": f"h{number % 4}"}, actions)
+            decision = loop.rank({"hour": f"h{number % 4}"}, actions, event_id=f"{day}-{number}")
             loop.reward(decision.event_id, float(number % 3 == 0))
         clock.advance(600)
         loop.train()

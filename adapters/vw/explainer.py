@@ -82,9 +82,20 @@ def _features(line: str, texts: dict[str, str]) -> dict[str, Weight]:
         spelt, value = found[1], float(found[2])
         if spelt in features:  # the caller sent it twice, or context and slot both have it
             value += features[spelt].value
-        name = "^".join(texts.get(part) or _readable(part) for part in spelt.split("*"))
+        name = "^".join(_parts(spelt, texts))
         features[spelt] = Weight(name, value, float(found[3]))
     return features
+
+
+def _parts(spelt: str, texts: dict[str, str]) -> Iterator[str]:
+    """Yield the features that were crossed, as people would spell them; a text may hold a star itself."""
+    pieces = spelt.split("*")
+    while pieces:
+        ends = (end for end in range(len(pieces), 0, -1) if "*".join(pieces[:end]) in texts)
+        end = next(ends, 1)
+        part = "*".join(pieces[:end])
+        yield texts.get(part) or _readable(part)
+        del pieces[:end]
 
 
 def _readable(part: str) -> str:
@@ -119,7 +130,9 @@ def _texts_of(namespace: str, features: dict[str, Any]) -> Iterator[tuple[str, s
         if isinstance(value, dict):
             yield from _texts_of(name, value)
         elif isinstance(value, str):
-            yield f"{namespace}^{name}{value.translate(_SPELT)}", f"{namespace}.{name}={value}"
+            # The engine reads a text up to its first NUL only.
+            seen = value.partition("\0")[0].translate(_SPELT)
+            yield f"{namespace}^{name}{seen}", f"{namespace}.{name}={value}"
 
 
 def main() -> None:

@@ -58,6 +58,8 @@ def weighted_share(weight: float, weight_squares: float, of_those: float, of_tho
 
     """
     share = of_those / weight
+    if weight_squares == 0:  # weights so small that their squares are nothing tell nothing
+        return 0.0, 1.0
     count = weight**2 / weight_squares
     spread = of_those_squares * (1 - 2 * share) + share**2 * weight_squares
     if spread > 0:
