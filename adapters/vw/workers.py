@@ -1,5 +1,6 @@
 """Worker processes, from the loop's side: started on demand, used again, replaced if they die or hang."""
 
+import fcntl
 import os
 import select
 import shutil
@@ -10,12 +11,14 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import IO
 
 from loopledger.adapters.vw.wire import Answer, Fold, Request, Score, decode_answer, receive, send
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LearnerFailed
 
+_PIPE = 1 << 20
 _BUFFER = 64 * 1024
 _PROGRAM = "loopledger.adapters.vw.worker"
 
@@ -100,6 +103,8 @@ class Worker:
 
     def _feed(self, request: Fold | Score, examples: Iterable[bytes]) -> int:
         theirs, ours = os.pipe()
+        with suppress(AttributeError, OSError):  # only Linux can, and not beyond what a user may hold
+            fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, _PIPE)
         try:
             try:
                 send(self._connection, request, [theirs])
