@@ -1,6 +1,8 @@
 """How fast is it? `python benchmarks` measures every goal as a ratio, and prints a table.
 
-The JSON that goes with it is written beside: `benchmarks/results.json`, or what `--out` says.
+What is found goes into `benchmarks/results.json`, or what `--out` says, and takes the place of what
+the same parts found earlier. `--publish` writes the tables of the README and of docs/performance.md
+anew from it; `python benchmarks --publish none` does only that.
 """
 
 import sys
@@ -9,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
-import msgspec
+import results
 from auditing import auditing
+from beside import beside
 from evaluating import evaluating
 from measure import Row, conditions
 from memory import memory
@@ -31,40 +34,46 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "evaluating": (evaluating, 3),
     "memory": (memory, 1),
     "serving": (serving, 5),
+    "beside-others": (beside, 9),
 }
 
 
 @click.command
-@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
-@click.option("--out", type=click.Path(path_type=Path), default=Path(__file__).with_name("results.json"))
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "none"]))
+@click.option("--out", type=click.Path(path_type=Path), default=results.KEPT, help="Where results are kept.")
 @click.option("--folder", type=click.Path(path_type=Path, exists=True), default=Path(), help="On which disk.")
 @click.option(
     "--rounds", type=click.FloatRange(0.1, 100), default=1.0, help="So many times the usual rounds."
 )
-def main(parts: tuple[str, ...], out: Path, folder: Path, rounds: float) -> None:
+@click.option("--publish", is_flag=True, help="Write the documents' tables anew.")
+def main(parts: tuple[str, ...], out: Path, folder: Path, rounds: float, *, publish: bool) -> None:
     """Measure PARTS, or everything: some twenty minutes."""
     console = Console(stderr=True)
-    found: list[Row] = []
+    where = conditions(folder)
+    kept = results.read(out)
+    for part in [part for part in parts or PARTS if part != "none"]:
+        kept[part] = results.Part(
+            command=f"python benchmarks --rounds {rounds:g} {part}", seconds=0, conditions=where, rows=[]
+        )
+        _measure(kept[part], part, folder, rounds, console)
+        results.write(out, {name: kept[name] for name in PARTS if name in kept})
+        _show(kept[part].rows, where)
+    if publish:
+        for document in results.publish({name: kept[name] for name in PARTS if name in kept}):
+            console.print(f"written: {document}", style="dim")
+
+
+def _measure(found: results.Part, name: str, folder: Path, rounds: float, console: Console) -> None:
+    measure, usual = PARTS[name]
     begun = time.perf_counter()
-    for part in parts or PARTS:
-        measure, usual = PARTS[part]
-        console.print(f"measuring {part} …", style="dim")
-        for row in measure(folder, max(2, round(usual * rounds))):
-            found.append(row)
-            console.print(
-                f"  {row.conditions}: {row.ratio:g} of {row.against} (goal: {row.goal})", style="dim"
-            )
-    report = {
-        "command": " ".join(["python benchmarks", f"--rounds {rounds:g}", *parts]),
-        "seconds": round(time.perf_counter() - begun),
-        "conditions": conditions(folder),
-        "rows": found,
-    }
-    out.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-    _show(found, report["conditions"])
+    console.print(f"measuring {name} …", style="dim")
+    for row in measure(folder, max(2, round(usual * rounds))):
+        found.rows.append(row)
+        console.print(f"  {row.conditions}: {row.ratio:g} of {row.against} (goal: {row.goal})", style="dim")
+    found.seconds = round(time.perf_counter() - begun)
 
 
-def _show(rows: list[Row], where: object) -> None:
+def _show(rows: list[Row], where: dict[str, str]) -> None:
     table = Table("work", "conditions", "against", "ratio", "quartiles", "goal", "figures", box=None)
     for row in rows:
         colour = "" if row.met is None else "green" if row.met else "red"
@@ -82,9 +91,7 @@ def _show(rows: list[Row], where: object) -> None:
         )
     console = Console(width=None if sys.stdout.isatty() else 220)
     console.print(table)
-    console.print(
-        ", ".join(f"{name}: {value}" for name, value in where.items()) if isinstance(where, dict) else ""
-    )
+    console.print(", ".join(f"{name}: {value}" for name, value in where.items()))
 
 
 if __name__ == "__main__":
