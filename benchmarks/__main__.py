@@ -22,6 +22,7 @@ from ranking import many_callers, one_caller
 from rebuilding import any_past_version, from_the_log
 from rich.console import Console
 from rich.table import Table
+from scale import keeping_up, many_loops, ten_million
 from serving import serving
 
 PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
@@ -35,11 +36,15 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "memory": (memory, 1),
     "serving": (serving, 5),
     "beside-others": (beside, 9),
+    "many-loops": (many_loops, 1),
+    "keeping-up": (keeping_up, 3),
 }
+LONG: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {"ten-million": (ten_million, 1)}
+"""What is measured only when it is asked for by name."""
 
 
 @click.command
-@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, "none"]))
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS, *LONG, "none"]))
 @click.option("--out", type=click.Path(path_type=Path), default=results.KEPT, help="Where results are kept.")
 @click.option("--folder", type=click.Path(path_type=Path, exists=True), default=Path(), help="On which disk.")
 @click.option(
@@ -56,15 +61,15 @@ def main(parts: tuple[str, ...], out: Path, folder: Path, rounds: float, *, publ
             command=f"python benchmarks --rounds {rounds:g} {part}", seconds=0, conditions=where, rows=[]
         )
         _measure(kept[part], part, folder, rounds, console)
-        results.write(out, {name: kept[name] for name in PARTS if name in kept})
+        results.write(out, {name: kept[name] for name in (*PARTS, *LONG) if name in kept})
         _show(kept[part].rows, where)
     if publish:
-        for document in results.publish({name: kept[name] for name in PARTS if name in kept}):
+        for document in results.publish(kept):
             console.print(f"written: {document}", style="dim")
 
 
 def _measure(found: results.Part, name: str, folder: Path, rounds: float, console: Console) -> None:
-    measure, usual = PARTS[name]
+    measure, usual = (PARTS | LONG)[name]
     begun = time.perf_counter()
     console.print(f"measuring {name} …", style="dim")
     for row in measure(folder, max(2, round(usual * rounds))):

@@ -20,8 +20,10 @@ from loopledger.settings import Settings
 _BATCH = 1000
 
 
-def write(folder: Path, name: str, decisions: int, *, actions: int = 5, train_every: int = 20_000) -> None:
-    """Make a loop with a log of decisions, each with a reward, trained as it goes.
+def write(
+    folder: Path, name: str, decisions: int, *, actions: int = 5, train_every: int | None = 20_000
+) -> None:
+    """Make a loop with a log of decisions, each with a reward, trained as it goes unless told not to.
 
     Commands go straight to the loop, without an actor and with as many in a transaction as fit:
     the log is that of ordinary traffic, only sooner.
@@ -49,11 +51,12 @@ def write(folder: Path, name: str, decisions: int, *, actions: int = 5, train_ev
                 batch.append(Reward(event_id, float(number % 3 == 0)))
             loop.execute(batch)
             clock.advance(10)
-            if (first + _BATCH) % train_every == 0:
+            if train_every and (first + _BATCH) % train_every == 0:
                 clock.advance(700)
                 trainer.train(lambda: settings.checkpoint_interval)
-        clock.advance(700)
-        trainer.train(lambda: settings.checkpoint_interval)
+        if train_every:
+            clock.advance(700)
+            trainer.train(lambda: settings.checkpoint_interval)
     learner.close()
 
 
