@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from loopledger.errors import LogDamaged
-from loopledger.log.chain import GENESIS, Head, Record, check, head_of, seal
+from loopledger.log.chain import GENESIS, Head, Record, body_hash, check, check_end, follow, head_of, seal
 from loopledger.log.events import Activated, Rewarded
 
 
@@ -33,6 +33,17 @@ def test_long_bodies_hash_as_whole_bodies():
     record = seal(Head(), 1, Rewarded(value=1.0, slot="x" * 10_000))
     header = b'[1,1,"Rewarded",null]'
     assert record.digest == sha256(GENESIS + header + sha256(record.body).digest()).digest()
+
+
+def test_the_chain_begins_with_zeros_at_the_beginning_of_time():
+    assert bytes(32) == GENESIS
+    assert Head() == Head(0, 0, GENESIS)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2046, 2047, 2048, 4094, 4095, 10_000])
+def test_pieces_hash_as_the_whole(size):
+    body = bytes(number % 251 for number in range(size))
+    assert body_hash(body) == sha256(body).digest()
 
 
 def test_a_whole_log_holds():
@@ -98,3 +109,55 @@ def test_one_flipped_bit_of_a_body_is_found(place, data):
     body[at // 8] ^= 1 << at % 8
     records[place] = replace(records[place], body=bytes(body))
     assert first_problem(records) == place + 1
+
+
+def said(problem):
+    return problem.value.seq, str(problem.value)
+
+
+@pytest.mark.parametrize(("gone", "follows"), [(1, 2), (4, 5), (7, 8)])
+def test_what_is_missing_is_said(gone, follows):
+    records = log()
+    del records[gone - 1]
+    with pytest.raises(LogDamaged) as problem:
+        list(check(records, Head()))
+    assert said(problem) == (gone, f"event {gone} is missing: event {follows} follows")
+    with pytest.raises(LogDamaged) as problem:
+        follow(records[gone - 1], None)
+    assert said(problem) == (gone, f"event {gone} is missing: event {follows} follows")
+
+
+def test_the_first_event_is_not_missed_by_a_number_that_there_is_not():
+    with pytest.raises(LogDamaged) as problem:
+        follow(log(1)[0], None)
+    assert problem.value.seq == 1
+
+
+def test_an_event_that_comes_twice_is_found():
+    records = log()
+    with pytest.raises(LogDamaged) as problem:
+        list(check([*records[:5], *records[4:]], Head()))
+    assert said(problem) == (6, "event 6 is missing: event 5 follows")
+
+
+def test_where_a_log_ends_is_what_was_committed():
+    heads = [head_of(record) for record in log()]
+    check_end(heads[6], heads[6])
+    check_end(heads[6], Head(heads[6].seq, 0, heads[6].digest))  # when it was is in the digest
+    with pytest.raises(LogDamaged) as problem:
+        check_end(heads[4], heads[6])
+    assert said(problem) == (6, "the log was cut off: it ends with event 5, and 7 were committed")
+    for other in (heads[5], Head(7, 0, bytes(32)), Head(7, 0, bytes([255]) * 32)):
+        with pytest.raises(LogDamaged) as problem:
+            check_end(heads[6], other)
+        assert said(problem) == (7, "event 7 is not the last that was committed")
+
+
+def test_a_body_that_is_gone_is_followed_by_its_hash():
+    first, second = log(2)
+    erased = replace(second, body=b"", body_sha256=body_hash(second.body))
+    assert erased.erased
+    assert not second.erased
+    assert follow(erased, first.digest) is erased
+    with pytest.raises(LogDamaged):
+        follow(replace(erased, body_sha256=bytes(32)), first.digest)
