@@ -2,11 +2,12 @@ import os
 import sys
 
 import pytest
+from few_processes import KeptWorkers, computed_here
 from hypothesis import HealthCheck, settings
-from kept import KeptWorkers
 from support import Lent, TinyLearner
 
-from loopledger.adapters.embedding import directory, view
+from loopledger.adapters.embedding import beginning, directory, view
+from loopledger.adapters.optimization.apart import computed_apart
 from loopledger.adapters.verifier import side_by_side
 from loopledger.adapters.vw import learner
 from loopledger.adapters.vw.learner import VwLearner
@@ -32,13 +33,14 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def _few_processes():
-    """Let learning processes go from one ledger to the next, and verify in this one.
+    """Let learning processes go from one ledger to the next; verify and evaluate in this one.
 
     To start a process takes longer than most tests.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(learner, "Workers", KeptWorkers)
         patch.setattr(view, "side_by_side", lambda _: None)
+        patch.setattr(beginning, "computed_apart", computed_here)
         yield
     KeptWorkers.end()
 
@@ -48,6 +50,7 @@ def own_processes(monkeypatch):
     """Let ledgers start processes of their own, and end them, as they do for their users."""
     monkeypatch.setattr(learner, "Workers", Workers)
     monkeypatch.setattr(view, "side_by_side", side_by_side)
+    monkeypatch.setattr(beginning, "computed_apart", computed_apart)
 
 
 @pytest.fixture(scope="session")

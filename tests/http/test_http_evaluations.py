@@ -177,6 +177,7 @@ def test_an_example_has_the_shape_of_ours(served, version):
     }
 
 
+@pytest.mark.usefixtures("own_processes")
 def test_series(served):
     asking = Evaluating(served)
     evaluation_id = asking.ask()
