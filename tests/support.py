@@ -7,7 +7,6 @@ from itertools import chain
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from loopledger.adapters.memory import MemoryCheckpoints, MemoryStore
 from loopledger.adapters.place import Place, in_folder
@@ -29,11 +28,6 @@ SHARED = Path(__file__).parents[2] / "shared"
 GREEDY = LearningPolicy("greedy", "--cb_explore_adf --epsilon 0.2 -q :i -q :j")
 SLOTS = LearningPolicy("slots", "--ccb_explore_adf --epsilon 0.2 -q :i -q :j")
 ACTIONS = {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}}
-
-
-def slow_but(quick, values):
-    """Return the values of a parameter; all but a few are left out of a quick check."""
-    return [value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 class TinyLearner:

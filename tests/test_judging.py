@@ -5,7 +5,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 from judged import Live, material_of
-from support import slow_but
+from quick import slow_but
 
 from loopledger.evaluation.judging import judge
 from loopledger.log.events import decode

@@ -7,7 +7,7 @@ import learned
 import msgspec
 import pytest
 from policies import POLICIES
-from support import slow_but
+from quick import slow_but
 
 import loopledger
 from loopledger.adapters.vw.explainer import explain

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 from faces import ADMINISTERING, HANG, Refused
-from support import slow_but
+from quick import slow_but
 
 MINE = {"name": "mine", "arguments": "--cb_explore_adf --epsilon 0.1 --cb_type mtr -q ::"}
 CONTRACT = {

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 from faces import DECIDING, no_node
+from quick import slow_but
 from served import Server
-from support import slow_but
 from wishes import rank
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from support import slow_but
+from quick import slow_but
 from test_regions import flip, overwrite
 
 from loopledger.log.events import CONTROL

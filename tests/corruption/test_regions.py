@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 from anatomy import HEADER, regions
-from support import slow_but
+from quick import slow_but
 
 PAGE = 8192
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import learned
 import pytest
 from processes import Child, ended, runs
-from support import slow_but
+from quick import slow_but
 
 import loopledger
 from loopledger.adapters.place import in_folder

@@ -50,7 +50,7 @@ def lives(folder, killer):
             "PYTHONDONTWRITEBYTECODE": "1",
         },
         stdout=subprocess.PIPE,
-        timeout=120,
+        timeout=900,
         check=True,
     )
     return [json.loads(line) for line in told.stdout.splitlines()]

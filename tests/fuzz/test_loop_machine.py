@@ -20,7 +20,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from policies import POLICIES
-from support import Bench, context_of, on_disk, slow_but
+from quick import slow_but
+from support import Bench, context_of, on_disk
 
 from fuzz.oracle import Decision, Oracle
 from loopledger.audit.verify import verify

@@ -6,7 +6,7 @@ import math
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support import slow_but
+from quick import slow_but
 
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.clock import SimulatedClock

@@ -10,7 +10,8 @@ from itertools import count
 import jsonschema
 import learned
 import pytest
-from support import SHARED, slow_but
+from quick import slow_but
+from support import SHARED
 
 import loopledger
 from loopledger.adapters.embedding import beginning

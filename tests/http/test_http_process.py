@@ -15,8 +15,8 @@ import httpx2
 import learned
 import pytest
 from click.testing import CliRunner
+from quick import slow_but
 from serving import PROGRAM
-from support import slow_but
 
 from loopledger.adapters.cli.main import main
 from loopledger.adapters.embedding.ledger import Ledger

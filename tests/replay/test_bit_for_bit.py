@@ -8,7 +8,8 @@ import sys
 
 import pytest
 from policies import POLICIES
-from support import Bench, on_disk, slow_but
+from quick import slow_but
+from support import Bench, on_disk
 
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.vw.learner import VwLearner
