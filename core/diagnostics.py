@@ -5,17 +5,22 @@ logger named ``loopledger``. Feature values and keys are never said.
 """
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import structlog
-from structlog.stdlib import BoundLogger
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
+
 
 _logger = logging.getLogger("loopledger")
 _logger.addHandler(logging.NullHandler())
 
 
-def diagnostics(**context: Any) -> BoundLogger:
+def diagnostics(**context: Any) -> "BoundLogger":
     """Return a logger that says the given context with everything."""
+    # Slow to import, and most programs have nothing to say.
+    import structlog  # noqa: PLC0415
+    from structlog.stdlib import BoundLogger  # noqa: PLC0415
+
     logger: BoundLogger = structlog.wrap_logger(
         _logger,
         wrapper_class=BoundLogger,

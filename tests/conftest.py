@@ -1,9 +1,17 @@
+import os
+import sys
+
 import pytest
+from few_processes import KeptWorkers, computed_here
 from hypothesis import HealthCheck, settings
 from support import Lent, TinyLearner
 
-from loopledger.adapters.embedding import directory
+from loopledger.adapters.embedding import beginning, directory, view
+from loopledger.adapters.optimization.apart import computed_apart
+from loopledger.adapters.verifier import side_by_side
+from loopledger.adapters.vw import learner
 from loopledger.adapters.vw.learner import VwLearner
+from loopledger.adapters.vw.workers import Workers
 from loopledger.clock import SimulatedClock
 
 settings.register_profile(
@@ -13,8 +21,40 @@ settings.register_profile("long", parent=settings.get_profile("default"), max_ex
 settings.load_profile("default")
 
 
+def pytest_configure(config):
+    """Where Python may leave no bytecode beside the sources, let the many processes of a run share it elsewhere.
+
+    Without, each of them compiles all of loopledger for itself: as much again as most of them have to do.
+    """
+    if sys.dont_write_bytecode and hasattr(config, "cache") and not hasattr(config, "workerinput"):
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_processes():
+    """Let learning processes go from one ledger to the next; verify and evaluate in this one.
+
+    To start a process takes longer than most tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learner, "Workers", KeptWorkers)
+        patch.setattr(view, "side_by_side", lambda _: None)
+        patch.setattr(beginning, "computed_apart", computed_here)
+        yield
+    KeptWorkers.end()
+
+
+@pytest.fixture
+def own_processes(monkeypatch):
+    """Let ledgers start processes of their own, and end them, as they do for their users."""
+    monkeypatch.setattr(learner, "Workers", Workers)
+    monkeypatch.setattr(view, "side_by_side", side_by_side)
+    monkeypatch.setattr(beginning, "computed_apart", computed_apart)
+
+
 @pytest.fixture(scope="session")
-def vw():
+def vw(_few_processes):
     learner = VwLearner(workers=2)
     yield learner
     learner.close()

@@ -65,6 +65,7 @@ def test_a_world_that_changes_is_noticed():
     assert "19 stretches" in caution.says
 
 
+@pytest.mark.slow
 def test_a_world_that_stays_is_seldom_said_to_change():
     said = [names(of_range(log(4_000, seed=seed))) for seed in range(100)]
     assert sum("changing-reward" in about for about in said) <= 2

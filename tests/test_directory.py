@@ -10,9 +10,9 @@ from support import GREEDY
 
 import loopledger
 from loopledger import Settings
-from loopledger.adapters.embedding.directory import Directory, check_name, loop_names
+from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.session import Session
-from loopledger.adapters.place import in_folder
+from loopledger.adapters.place import check_name, in_folder, loop_names
 from loopledger.errors import Conflict, InvalidRequest, LearnerFailed, LoopInUse, LoopStopped, NotFound
 from loopledger.log.events import LoopCreated
 from loopledger.loop import create

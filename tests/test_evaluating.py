@@ -338,6 +338,7 @@ with loopledger.open(sys.argv[1]) as ledger:
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_behind_is_ended_by_the_next(folder, clock, tmp_path):
     script = tmp_path / "child.py"
     script.write_text(CHILD)

@@ -40,6 +40,7 @@ def test_the_recommended_policy_learns_from_little(earned):
     assert found["recommended"]["digits"] > 0.6
 
 
+@pytest.mark.slow
 def test_so_does_the_one_for_several_slots(earned):
     policies = ("--policies", "recommended-slots", "--policies", "personalizer-default-slots")
     found = earned("--sets", "digits-in-slots", "--seeds", "1", "--rounds", "0.5", *policies)
@@ -47,6 +48,7 @@ def test_so_does_the_one_for_several_slots(earned):
     assert found["recommended-slots"]["digits-in-slots"] > 0.4
 
 
+@pytest.mark.slow
 def test_chance_is_chance(earned):
     found = earned("--sets", "digits", "--seeds", "1", "--policies", "--cb_explore_adf --epsilon 1.0")
     (random,) = found.values()

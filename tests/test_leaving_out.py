@@ -35,6 +35,7 @@ def lived(tmp_path_factory):
         yield loop
 
 
+@pytest.mark.slow
 def test_what_matters_scores_and_noise_does_not(lived):
     found = lived.features(method="leave-one-out")
     scores = {(one.namespace, one.feature): one for one in (*found.namespaces, *found.features)}

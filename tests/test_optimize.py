@@ -123,6 +123,7 @@ def policies_checked(arguments):
     return policy_from({"name": WINNER, "arguments": arguments})
 
 
+@pytest.mark.slow
 def test_no_gain_is_reported_where_there_is_none(searching, noise):
     for seed in range(3):
         report = searching(noise).optimize(trials=12, seed=seed)
@@ -130,6 +131,7 @@ def test_no_gain_is_reported_where_there_is_none(searching, noise):
             assert judged.verdict.judgement != "better"
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_as_if_it_had_not_been(searching, strong, tmp_path):
     whole = searching(strong)
     whole.optimize(trials=14, journal=tmp_path / "whole.journal")

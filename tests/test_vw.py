@@ -25,6 +25,8 @@ from loopledger.log.events import Rewarded, encode
 from loopledger.log.journal import Outcome, Traced
 from loopledger.policy import LearningPolicy
 
+pytestmark = pytest.mark.usefixtures("own_processes")
+
 
 def lines(count=40):
     made = []
@@ -161,9 +163,13 @@ def test_a_worker_that_dies_is_replaced():
 
 
 def test_a_worker_that_hangs_is_killed_and_replaced():
-    learner = VwLearner(workers=1, patience=0.5)
+    learner = VwLearner(workers=1, patience=50.0)
     learner.fold(GREEDY, None, lines(1))
     (worker,) = learner._workers._idle
+    assert worker._connection.gettimeout() == worker._patience == 50.0
+    # Only now: on a busy machine, it takes longer to start.
+    worker._connection.settimeout(0.5)
+    worker._patience = 0.5
     os.kill(worker.process, signal.SIGSTOP)
     begun = time.monotonic()
     with pytest.raises(WorkerDied, match="hung"):

@@ -8,7 +8,7 @@ import msgspec
 from loopledger.adapters.cli.folder import names_in
 from loopledger.adapters.cli.output import as_json, counted, print_json
 from loopledger.adapters.doctor.diagnose import diagnose
-from loopledger.adapters.embedding.directory import loop_names
+from loopledger.adapters.place import loop_names
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.health import Diagnosis
 

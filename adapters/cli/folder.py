@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, TypedDict
 
-from loopledger.adapters.embedding.directory import loop_names
 from loopledger.adapters.embedding.view import LoopView
-from loopledger.adapters.place import in_folder
+from loopledger.adapters.place import in_folder, loop_names
 from loopledger.adapters.system_clock import SystemClock
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.errors import NotFound

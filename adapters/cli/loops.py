@@ -6,8 +6,8 @@ import click
 
 from loopledger.adapters.cli.folder import views
 from loopledger.adapters.cli.output import as_json, print_json, print_table
-from loopledger.adapters.embedding.directory import loop_names
 from loopledger.adapters.embedding.moments import text
+from loopledger.adapters.place import loop_names
 from loopledger.errors import LoopledgerError
 from loopledger.reports import Status
 

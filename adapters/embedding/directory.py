@@ -1,7 +1,6 @@
 """A directory of loops: opened on demand, the least used closed when there are too many."""
 
 import os
-import re
 import shutil
 import threading
 from collections import OrderedDict
@@ -12,7 +11,7 @@ from pathlib import Path
 from loopledger.adapters.doctor.diagnose import diagnose
 from loopledger.adapters.embedding.chores import Chores
 from loopledger.adapters.embedding.session import Session
-from loopledger.adapters.place import Place, in_folder, in_memory
+from loopledger.adapters.place import Place, check_name, in_folder, in_memory, loop_names
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.clock import Clock
 from loopledger.errors import Conflict, InvalidRequest, LoopledgerError, LoopStopped, NotFound
@@ -21,8 +20,6 @@ from loopledger.log.events import LoopCreated
 from loopledger.loop import create
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Directory:
@@ -263,22 +260,3 @@ class Directory:
         if self._folder is None:
             return self._memory.setdefault(name, in_memory())
         return in_folder(self._folder / name)
-
-
-def loop_names(folder: Path) -> list[str]:
-    """Return the names of the loops in a data folder, in order."""
-    found = (path.parent.name for path in folder.glob("*/log.db"))
-    return sorted(name for name in found if _NAME.fullmatch(name))
-
-
-def check_name(name: object) -> None:
-    """Refuse what cannot be a loop's name.
-
-    Raises:
-        InvalidRequest: It is not a plain file name.
-
-    """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidRequest(
-            "name", "must have 1 to 64 letters, digits, dots, hyphens or underscores, a letter or digit first"
-        )

@@ -5,8 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 from loopledger.adapters.cooked_files import CookedFiles
-from loopledger.adapters.embedding.directory import Directory, check_name
+from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.moments import microseconds
+from loopledger.adapters.place import check_name
 from loopledger.adapters.ready import default_policy, ready_policy
 from loopledger.errors import Conflict, InvalidRequest
 from loopledger.exchange.cooked_line import Times, longest_line

@@ -11,9 +11,10 @@ from loopledger.adapters.embedding.building import (
     as_policy,
     as_settings,
 )
-from loopledger.adapters.embedding.directory import Directory, check_name
+from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.history import import_history
 from loopledger.adapters.embedding.loop import Loop
+from loopledger.adapters.place import check_name
 from loopledger.adapters.ready import default_policy
 from loopledger.adapters.signed_model import opened_model
 from loopledger.adapters.system_clock import SystemClock

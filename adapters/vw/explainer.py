@@ -1,11 +1,9 @@
 """What a model has learned for each feature, as VowpalWabbit's own audit says it.
 
-The audit is printed, and only by a program that is started for it: `python -m
-loopledger.adapters.vw.explainer`. It reads contexts from its standard input, one a line.
+The audit is printed, and only by a program that is started for it: `auditing.py`, beside this.
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,6 +16,8 @@ from loopledger.adapters.vw.arguments import to_score
 from loopledger.errors import LearnerFailed
 from loopledger.learning.learner import Weight
 from loopledger.policy import LearningPolicy
+
+_PROGRAM = Path(__file__).with_name("auditing.py")
 
 _NEXT = "= = ="
 """Stands after each context; VowpalWabbit prints nothing like it."""
@@ -39,7 +39,7 @@ def explain(
         if model is not None:
             path = str(Path(folder, "model.vw"))
             Path(path).write_bytes(model)
-        command = [sys.executable, "-P", "-m", "loopledger.adapters.vw.explainer", *to_score(policy, path)]
+        command = [sys.executable, "-P", str(_PROGRAM), *to_score(policy, path)]
         try:
             done = subprocess.run(
                 command, input=b"\n".join(contexts), capture_output=True, check=True, timeout=_PATIENCE
@@ -133,20 +133,3 @@ def _texts_of(namespace: str, features: dict[str, Any]) -> Iterator[tuple[str, s
             # The engine reads a text up to its first NUL only.
             seen = value.partition("\0")[0].translate(_SPELT)
             yield f"{namespace}^{name}{seen}", f"{namespace}.{name}={value}"
-
-
-def main() -> None:
-    """Let VowpalWabbit predict with its audit on."""
-    import pylibvw  # noqa: PLC0415 - only this program needs the engine
-
-    workspace: Any = pylibvw.vw([*sys.argv[1:], "--audit"])
-    for line in sys.stdin.buffer:
-        examples = workspace._parse(line.decode())  # noqa: SLF001
-        pylibvw.vw.predict_multi(workspace, examples)
-        os.write(1, f"{_NEXT}\n".encode())
-        workspace._finish_example_multi_ex(examples)  # noqa: SLF001
-    workspace.finish()
-
-
-if __name__ == "__main__":
-    main()

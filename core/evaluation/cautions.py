@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from math import ceil
 
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from loopledger.evaluation.declared import Declared
 from loopledger.evaluation.estimators import effective_sample_size
@@ -135,7 +135,7 @@ def _changing(points: Sequence[Point]) -> Iterator[Caution]:
         return
     parts = zip(stretches, means, strict=True)
     distance = sum((mean - overall) ** 2 * part.weight**2 / part.decisions / scatter for part, mean in parts)
-    probability = float(chi2.sf(distance, len(stretches) - 1))
+    probability = float(chdtrc(len(stretches) - 1, distance))
     if probability < _SURE:
         yield Caution(
             "changing-reward",

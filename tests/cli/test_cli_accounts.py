@@ -105,6 +105,7 @@ def test_features_as_json(run, apprentices):
     assert run("--data", apprentices, "features", "news", "--most", "1").stdout.count("1 feature more") == 1
 
 
+@pytest.mark.slow
 def test_features_left_out_one_by_one(run, apprentices):
     said = run("--data", apprentices, "features", "news", "--method", "leave-one-out", "--json").stdout
     found = json.loads(said)

@@ -25,6 +25,7 @@ def change(data, *statements):
     learned.tamper(data / "news" / "log.db", *statements)
 
 
+@pytest.mark.usefixtures("own_processes")
 def test_a_sound_loop_holds(run, data):
     (found,) = verified(run, data)
     findings = found["findings"]
@@ -54,6 +55,7 @@ def test_without_any_loop_there_is_nothing_that_could_hold(run):
     assert "there is no loop in loopledger-data" in run("verify", code=3).output
 
 
+@pytest.mark.usefixtures("own_processes")
 def test_a_changed_body_is_named(run, data):
     seq = learned.seqs(data / "news" / "log.db", "Rewarded")[7]
     change(data, f"UPDATE events SET body = replace(body, '\"value\"', '\"value\" ') WHERE seq = {seq}")

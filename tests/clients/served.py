@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import secrets
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from types import SimpleNamespace
@@ -134,9 +136,11 @@ class Server:
 
 
 def free_port():
-    with socket.socket() as somewhere:
-        somewhere.bind(("127.0.0.1", 0))
-        return somewhere.getsockname()[1]
+    """Return a port that nobody has; it is none that the system would give to somebody else meanwhile."""
+    while True:
+        with socket.socket() as somewhere, suppress(OSError):
+            somewhere.bind(("127.0.0.1", 10_000 + secrets.randbelow(20_000)))
+            return somewhere.getsockname()[1]
 
 
 def self_signed(folder):

@@ -4,7 +4,8 @@ import time
 from datetime import datetime
 
 import pytest
-from faces import HANG, Refused
+from faces import ADMINISTERING, HANG, Refused
+from quick import slow_but
 
 MINE = {"name": "mine", "arguments": "--cb_explore_adf --epsilon 0.1 --cb_type mtr -q ::"}
 CONTRACT = {
@@ -62,6 +63,7 @@ def results(found):
     }
 
 
+@pytest.mark.parametrize("administrator", slow_but({"ai (PyPI)"}, ADMINISTERING), indirect=True)
 def test_from_the_question_to_the_policy_in_force(face, server):
     evaluation_id = face.ask_evaluation(CONTRACT)
     found = awaited(lambda: face.evaluation(evaluation_id))

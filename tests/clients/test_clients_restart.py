@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from faces import DECIDING, no_node
+from quick import slow_but
 from served import Server
 from wishes import rank
 
@@ -56,7 +57,7 @@ def server(tmp_path):
         yield server
 
 
-@pytest.mark.parametrize("with_signal", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("with_signal", slow_but({signal.SIGKILL}, [signal.SIGTERM, signal.SIGKILL]))
 def test_in_the_middle_of_traffic(with_signal, server, connect, made):
     key = server.loop("news", made / "learned")
     # Two of each Python client, and one of node's, which answer one call at a time.

@@ -62,7 +62,12 @@ def operations():
             for method, operation in methods.items():
                 called = operation["operationId"]
                 if called not in BATCHES:
-                    yield pytest.param(version, method, path, operation, id=f"{version}-{called}")
+                    # They have little that those around them have not.
+                    between = version in {"preview-v1.1-preview.1", "preview-v1.1-preview.2"}
+                    marks = pytest.mark.slow if between else ()
+                    yield pytest.param(
+                        version, method, path, operation, id=f"{version}-{called}", marks=marks
+                    )
 
 
 OPERATIONS = list(operations())

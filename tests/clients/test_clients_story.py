@@ -9,6 +9,7 @@ from wishes import even, probabilities, rank
 OTHER_POLICY = {"name": "mine", "arguments": "--cb_explore_adf --epsilon 0.1 --cb_type mtr -q ::"}
 
 
+@pytest.mark.slow
 def test_a_day_in_the_life_of_a_server(tmp_path, connect, made):
     pytest.importorskip("starlette")
     with Server(tmp_path) as server:

@@ -13,16 +13,19 @@ from pathlib import Path
 import learned
 import pytest
 from processes import Child, ended, runs
+from quick import slow_but
 
 import loopledger
 from loopledger.adapters.place import in_folder
 from loopledger.errors import LoopInUse, LoopStopped
 
 CHILD = Path(__file__).with_name("child.py")
+
+pytestmark = pytest.mark.usefixtures("own_processes")
 ACTIONS = {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}}
 
 
-@pytest.mark.parametrize("how", ["forget", "forget_async", "forget_at_work"])
+@pytest.mark.parametrize("how", slow_but({"forget"}, ["forget", "forget_async", "forget_at_work"]))
 def test_a_program_that_forgets_to_close_ends_by_itself(tmp_path, how):
     with Child(CHILD, how, tmp_path) as child:
         while child.line() not in ([], ["done"]):
@@ -42,7 +45,7 @@ def test_a_program_that_fails_fails_with_its_own_error(tmp_path):
         assert child.end() == (7, "")
 
 
-@pytest.mark.parametrize("what", ["idle", "learn"])
+@pytest.mark.parametrize("what", slow_but({"learn"}, ["idle", "learn"]))
 def test_a_learning_process_does_not_outlive_its_loop(tmp_path, what):
     with Child(CHILD, what, tmp_path) as child:
         word, worker = child.line()
@@ -81,6 +84,7 @@ def test_no_models_lie_about_when_a_learning_process_dies(tmp_path, scratch):
     assert not list(scratch.iterdir())
 
 
+@pytest.mark.slow
 def test_no_models_lie_about_when_a_program_ends_while_it_learns(tmp_path, scratch):
     # The end may come before a step or after it; with several programs, some end in the middle.
     with ExitStack() as stack:
@@ -167,7 +171,7 @@ def test_a_holder_whose_lock_file_is_deleted_fails_and_the_log_is_sound(tmp_path
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-@pytest.mark.parametrize("opened", [True, False])
+@pytest.mark.parametrize("opened", slow_but({True}, [True, False]))
 def test_a_fork_neither_writes_nor_waits(tmp_path, opened):
     script = tmp_path / "fork.py"
     script.write_text(

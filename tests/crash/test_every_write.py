@@ -42,9 +42,15 @@ def lives(folder, killer):
     told = subprocess.run(
         # Forks of a program with threads are what later Pythons warn of; these have none yet.
         [sys.executable, "-W", "error", str(HERE / "story.py"), str(folder)],
-        env={**os.environ, "LD_PRELOAD": str(killer), "PYTHONPATH": search},
+        # Bytecode that one life wrote, the next would not write again: their writes would not be the same.
+        env={
+            **os.environ,
+            "LD_PRELOAD": str(killer),
+            "PYTHONPATH": search,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         stdout=subprocess.PIPE,
-        timeout=120,
+        timeout=900,
         check=True,
     )
     return [json.loads(line) for line in told.stdout.splitlines()]

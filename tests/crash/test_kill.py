@@ -8,6 +8,7 @@ from pathlib import Path
 import learned
 import pytest
 from processes import Child
+from quick import slow_but
 
 import loopledger
 from loopledger.adapters.place import in_folder
@@ -82,7 +83,7 @@ def lives(folder, vw, work, seed, count):
     return everything
 
 
-@pytest.mark.parametrize("work", ["traffic", "crowd"])
+@pytest.mark.parametrize("work", slow_but({"traffic"}, ["traffic", "crowd"]))
 def test_nothing_that_was_acknowledged_is_lost(tmp_path, vw, work):
     said = lives(tmp_path, vw, work, seed=1, count=2)
     assert len(said) > 50
@@ -126,7 +127,7 @@ def test_loops_exist_or_do_not(tmp_path):
             made = set(ledger.loops())
 
 
-@pytest.mark.parametrize("what", ["00000001.vw", "state.json"])
+@pytest.mark.parametrize("what", slow_but({"00000001.vw"}, ["00000001.vw", "state.json"]))
 def test_half_a_checkpoint_is_none(tmp_path, vw, what):
     with Child(CHILD, "half_a_checkpoint", tmp_path, what) as child:
         said = child.rest()

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from policies import POLICIES
+from quick import slow_but
 from support import Bench, context_of, on_disk
 
 from fuzz.oracle import Decision, Oracle
@@ -366,7 +367,7 @@ class LoopMachine(RuleBasedStateMachine):
             reader.close()
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("name", slow_but({"bag", "personalizer", "slots", "squarecb"}, sorted(POLICIES)))
 def test_any_interleaving_keeps_the_promises(name, vw):
     machine = type(f"Machine_{name}", (LoopMachine,), {"learner": vw, "policy": POLICIES[name]})
     run_state_machine_as_test(

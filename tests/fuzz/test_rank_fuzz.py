@@ -6,6 +6,7 @@ import math
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from quick import slow_but
 
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.clock import SimulatedClock
@@ -55,7 +56,9 @@ POLICIES = [
 ]
 
 
-@pytest.fixture(scope="module", params=POLICIES, ids=lambda policy: policy.name)
+@pytest.fixture(
+    scope="module", params=[POLICIES[0], *slow_but((), POLICIES[1:])], ids=lambda policy: policy.name
+)
 def loop(request, tmp_path_factory):
     clock = SimulatedClock()
     with Ledger(tmp_path_factory.mktemp("fuzz"), clock=clock) as ledger:

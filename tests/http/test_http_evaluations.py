@@ -10,6 +10,7 @@ from itertools import count
 import jsonschema
 import learned
 import pytest
+from quick import slow_but
 from support import SHARED
 
 import loopledger
@@ -70,7 +71,7 @@ class Evaluating:
         return found["value"] if self.version is Version.V2022 else found
 
 
-@pytest.fixture(params=list(BASES), ids=lambda version: version.name)
+@pytest.fixture(params=slow_but({Version.V1_0, Version.V2022}, BASES), ids=lambda version: version.name)
 def version(request):
     return request.param
 
@@ -177,6 +178,7 @@ def test_an_example_has_the_shape_of_ours(served, version):
     }
 
 
+@pytest.mark.usefixtures("own_processes")
 def test_series(served):
     asking = Evaluating(served)
     evaluation_id = asking.ask()

@@ -27,7 +27,11 @@ def test_a_body_may_be_packed(served):
     assert [entry.kind for entry in events(served, event_id="e")] == ["Ranked"]
 
 
-@pytest.mark.parametrize("body", [BODY, gzip.compress(BODY)[:-9], b"", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "body",
+    [BODY, gzip.compress(BODY)[:-9], b"", gzip.compress(b"")],
+    ids=["not packed", "cut off", "empty", "nothing packed"],
+)
 def test_what_is_not_packed_as_it_says_is_refused(served, body):
     packed(served, body, 400)
     assert not events(served, event_id="e")

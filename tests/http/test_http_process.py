@@ -15,6 +15,7 @@ import httpx2
 import learned
 import pytest
 from click.testing import CliRunner
+from quick import slow_but
 from serving import PROGRAM
 
 from loopledger.adapters.cli.main import main
@@ -99,7 +100,7 @@ def test_what_cannot_be_served_is_a_sentence(run, data):
     assert "loopledger: " in run("--data", data, "serve", "--port", 0, *words, code=3).output
 
 
-@pytest.mark.parametrize("place", ["file/folder", "/proc/nowhere", "/dev/null"])
+@pytest.mark.parametrize("place", slow_but({"file/folder"}, ["file/folder", "/proc/nowhere", "/dev/null"]))
 def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path, place):
     (tmp_path / "file").touch()
     words = [*PROGRAM, "--data", place, "serve", "--port", "0"]
@@ -177,7 +178,11 @@ def test_what_does_not_end_is_not_waited_for_at_the_end(start, data, key, tmp_pa
 @pytest.mark.parametrize(
     ("with_signal", "why"),
     [
-        (signal.SIGTERM, "the server was stopped before it was done; ask for it again"),
+        pytest.param(
+            signal.SIGTERM,
+            "the server was stopped before it was done; ask for it again",
+            marks=pytest.mark.slow,
+        ),
         (signal.SIGKILL, "the process that computed it ended before it was done; ask for it again"),
     ],
 )

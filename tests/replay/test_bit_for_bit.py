@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from policies import POLICIES
+from quick import slow_but
 from support import Bench, on_disk
 
 from loopledger.adapters.place import in_folder
@@ -50,7 +51,10 @@ def lived(bench, first, count):
     return bench.train()
 
 
-@pytest.fixture(params=sorted(POLICIES))
+QUICK = {"bag", "cover", "personalizer", "regcb", "rnd", "slots", "softmax", "squarecb"}
+
+
+@pytest.fixture(params=slow_but(QUICK, sorted(POLICIES)))
 def bench(request, vw, tmp_path):
     policy = POLICIES[request.param]
     bench = Bench(on_disk(tmp_path), vw, policy=policy, settings=Settings(checkpoint_interval=25))
