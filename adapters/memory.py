@@ -18,6 +18,7 @@ class MemoryStore:
         self.records: list[Record] = []
         self.by_event_id: dict[str, list[Record]] = {}
         self.owned = Lock()
+        self.epoch = 0
 
     def writer(self) -> "MemoryJournal":
         """Return the log for writing.
@@ -28,6 +29,7 @@ class MemoryStore:
         """
         if not self.owned.acquire(blocking=False):
             raise LoopInUse("another writer has this loop open")
+        self.epoch += 1
         return MemoryJournal(self)
 
     def reader(self) -> "MemoryReader":
@@ -137,7 +139,14 @@ class MemoryReader:
 
 
 class MemoryJournal(MemoryReader):
-    """A log in memory and the right to write to it; see `loopledger.log.journal.Journal`."""
+    """A log in memory and the right to write to it; see `loopledger.log.journal.Journal`.
+
+    Whoever comes later takes the right over, as on disk: one who is left behind neither writes nor lets go.
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store)
+        self._epoch = store.epoch
 
     def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
         """Add the records, and erase bodies.
@@ -146,9 +155,8 @@ class MemoryJournal(MemoryReader):
             LoopInUse: They do not follow the log's end: another writer was here.
 
         """
-        if [record.seq for record in records] != list(
-            range(self.head().seq + 1, self.head().seq + 1 + len(records))
-        ):
+        following = range(self.head().seq + 1, self.head().seq + 1 + len(records))
+        if self._epoch != self._store.epoch or [record.seq for record in records] != list(following):
             raise LoopInUse("another writer has taken over this loop")
         self._store.records.extend(records)
         for record in records:
@@ -160,7 +168,7 @@ class MemoryJournal(MemoryReader):
 
     def close(self) -> None:
         """Let the next writer in."""
-        if self._store.owned.locked():
+        if self._epoch == self._store.epoch and self._store.owned.locked():
             self._store.owned.release()
 
     def _erase(self, record: Record) -> None:

@@ -87,6 +87,7 @@ class Loop:
         self._journal: Journal = store.writer()
         try:
             self.state = self._recovered()
+            self._log = diagnostics(loop=self.state.loop_id)
             self._scorer = self._load_or_stand_in(self.state.published)
         except BaseException:
             self._journal.close()
@@ -94,7 +95,6 @@ class Loop:
         self._loop_seed = uniform_hash(self.state.loop_id)
         self._at = self.state.at
         self._sound = True
-        self._log = diagnostics(loop=self.state.loop_id)
 
     def execute(self, commands: Sequence[Command | Prepared]) -> list[Answer | Exception]:
         """Carry out commands in their order and return an answer or an error for each.
@@ -235,7 +235,7 @@ class Loop:
         try:
             return self._load(version)
         except (ReplayMismatch, LearnerFailed) as error:
-            diagnostics(loop=self.state.loop_id).error("model not made", version=version, error=str(error))
+            self._log.error("model not made", version=version, error=str(error))
             return NoScorer(version, str(error))
 
     def _load(self, version: int) -> Scorer | None:

@@ -149,3 +149,17 @@ def test_a_state_that_cannot_be_saved_costs_nothing(bench):
     bench.place.checkpoints.save_state = refuse
     assert learned(bench, 6, 20)
     assert bench.do(rank("more")).model_version == bench.loop.state.published
+
+
+def test_a_model_that_cannot_be_kept_again_does_not_keep_a_loop_from_opening(bench, monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    learned(bench, 6, 20)
+    published = bench.loop.state.published
+    bench.loop.close()
+    for version in range(1, bench.loop.state.versions + 1):
+        bench.place.checkpoints.drop_model(version)
+    monkeypatch.setattr(bench.place.checkpoints, "save_model", refuse)
+    bench.open()
+    assert bench.do(rank("more")).model_version == published > 0

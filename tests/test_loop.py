@@ -382,6 +382,32 @@ def test_a_failing_learner_leaves_the_loop_as_it_was(bench):
     assert bench.train() == [1]
 
 
+@pytest.mark.parametrize(
+    ("rubbish", "error"),
+    [
+        (lambda folded: folded._replace(examples=folded.examples - 1), "learned 2 of 3"),
+        (lambda folded: folded._replace(examples=folded.examples + 1), "learned 4 of 3"),
+        (lambda folded: folded._replace(model=b""), "no model"),
+        (lambda folded: folded._replace(model=b"rubbish"), "no tiny model"),
+    ],
+)
+def test_what_a_learner_cannot_have_learned_is_not_published(bench, monkeypatch, rubbish, error):
+    learned(bench, 3)
+    before = bench.loop.state
+    for number in range(3):
+        bench.do(rank(f"later-{number}"))
+    bench.clock.advance(3600)
+    fold = bench.learner.fold
+    monkeypatch.setattr(bench.learner, "fold", lambda *given: rubbish(fold(*given)))
+    with pytest.raises(LearnerFailed, match=error):
+        bench.train()
+    assert bench.loop.state.versions == before.versions
+    assert bench.do(rank("meanwhile")).model_version == before.published
+    monkeypatch.undo()
+    bench.train()
+    assert bench.loop.state.published == before.published + 1
+
+
 def test_time_in_the_log_never_goes_back(bench):
     bench.do(rank("a"))
     bench.clock.advance(-3600)

@@ -6,7 +6,7 @@ from threading import Lock
 
 from loopledger.commands import Command, ImportModel, PlanTraining, PublishModel, RestorePolicy, Train
 from loopledger.deciding.request import whole_number
-from loopledger.errors import Conflict, InvalidRequest, LogDamaged, NotFound
+from loopledger.errors import Conflict, InvalidRequest, NotFound
 from loopledger.facts import Answer
 from loopledger.learning.checkpoints import Checkpoints
 from loopledger.learning.learner import Learner, Scorer
@@ -142,8 +142,6 @@ class Trainer:
             folded = fold(step, parent, reader, self._learner, progress)
         finally:
             reader.close()
-        if not folded.model:
-            raise LogDamaged(f"the engine made no model for version {step.version}")
         scorer = self._learner.scorer(step.policy, folded.model)
         command = Train(
             step=step,

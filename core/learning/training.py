@@ -11,7 +11,7 @@ from itertools import islice
 
 import msgspec
 
-from loopledger.errors import LogDamaged
+from loopledger.errors import LearnerFailed, LogDamaged
 from loopledger.exchange.cooked import learning_line
 from loopledger.learning.joining import join
 from loopledger.learning.learner import Folded, Learner
@@ -185,8 +185,20 @@ def fold(
         progress: Is told of decisions read, and of how many there are.
 
     Raises:
-        LearnerFailed: The engine refused, died or hung.
+        LearnerFailed: The engine refused, died, hung, or answered with what cannot be right.
 
     """
-    folded = learner.fold(step.policy, parent, examples(reader, step, progress))
+    given = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal given
+        for line in examples(reader, step, progress):
+            given += 1
+            yield line
+
+    folded = learner.fold(step.policy, parent, lines())
+    if folded.examples != given:
+        raise LearnerFailed(f"the engine learned {folded.examples} of {given} examples")
+    if not folded.model:
+        raise LearnerFailed(f"the engine made no model for version {step.version}")
     return Folded(folded.model, folded.examples // step.passes)

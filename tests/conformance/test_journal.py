@@ -1,5 +1,7 @@
 """What every event store must do; it runs on each of them."""
 
+from threading import Lock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -211,6 +213,23 @@ def test_there_is_one_writer(store):
         store.writer()
     journal.close()
     store.writer().close()
+
+
+def test_a_writer_that_was_left_behind_neither_writes_nor_lets_others_in(store):
+    left_behind = store.writer()
+    if isinstance(store, MemoryStore):
+        store.owned = Lock()
+    else:
+        store._path.with_name("writer.lock").unlink()  # what says that there is a writer is lost
+    journal = store.writer()
+    with pytest.raises(LoopInUse):
+        append(left_behind, ModelReset())
+    left_behind.close()
+    with pytest.raises(LoopInUse):
+        store.writer()
+    append(journal, ModelReset())
+    journal.close()
+    assert store.reader().head().seq == 1
 
 
 def test_a_batch_goes_in_whole_or_not_at_all(journal):

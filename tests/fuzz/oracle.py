@@ -27,6 +27,7 @@ class Before:
     published: int
     follows: bool
     learned: int
+    passed: int
     often: tuple
 
 
@@ -73,14 +74,17 @@ class Oracle:
     def policy_changes(self, policy, state):
         """Remember what somebody may go back to; learning again under the same policy is no change."""
         if state.policy != policy:
-            self.before = Before(state.policy, state.published, state.follows, self.learned, self.often)
+            self.before = self.stands(state)
+
+    def stands(self, state):
+        return Before(state.policy, state.published, state.follows, self.learned, self.passed, self.often)
 
     def goes_back(self, state):
         """Stand as before the policy was changed last; going back twice is standing as now."""
         before = self.before
-        self.before = Before(state.policy, state.published, state.follows, self.learned, self.often)
+        self.before = self.stands(state)
         # What was learned meanwhile was learned by another line: it is closed, and not forgotten as such.
-        self.learned, self.often = before.learned, before.often
+        self.learned, self.passed, self.often = before.learned, before.passed, before.often
 
     def steps(self, now):
         """Yield the decisions that each training step has to cover."""
