@@ -139,6 +139,9 @@ class MemoryReader:
 class MemoryJournal(MemoryReader):
     """A log in memory and the right to write to it; see `loopledger.log.journal.Journal`."""
 
+    def compress(self, on: bool) -> None:
+        """Do nothing: in memory bodies are as they are."""
+
     def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
         """Add the records, and erase bodies.
 

@@ -128,6 +128,14 @@ class Reader(Protocol):
 class Journal(Reader, Protocol):
     """A log and the right to write to it: there is one at a time."""
 
+    def compress(self, on: bool) -> None:
+        """Say whether decisions are compressed from here on; what is in the log stays as it is.
+
+        How a body is stored is no part of the log: whoever reads gets the same events. A store for
+        which it makes no difference does nothing.
+        """
+        ...
+
     def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
         """Make the records durable, all or none; they are when this returns.
 
