@@ -25,9 +25,9 @@ _FIRST = 128
 _EVERY = 4096
 _STRETCH = 8192
 _SAMPLES = 256
-_SAMPLE_BYTES = 8 * 1_048_576
+_SAMPLE_BYTES = 3 * 1_048_576
 _COMPARED = 32
-_CLEARLY = 0.9
+_CLEARLY = 0.95
 _PAGE = 32
 
 
@@ -94,7 +94,7 @@ class Dictionaries:
             if any(run[0] <= last and since <= run[1] for run in erased):
                 kept = self._reader.dictionary(number)
                 if kept is not None and kept.whole():
-                    found.add(number, (since, first, last), frozenset(pieces(kept.content)[1]))
+                    found.add(number, (since, first, last), frozenset(pieces(kept.content)))
         return found
 
     def _newest(self) -> Compressor:
@@ -112,7 +112,7 @@ class Dictionaries:
         found = content(repeating([body for _, body in sample]), sample[-1][1])
         newest = [body for _, body in sample[-_COMPARED:]]
         better = Compressor(1, found)
-        full = bool(used.number) and due - self._first >= _STRETCH
+        full = bool(used.number) and due - _due(self._first - 1) >= _STRETCH
         if full or better.size(newest) < _CLEARLY * used.size(newest):
             self._compressor = Compressor(self._keep(sample[0][0], head + 1, found), found)
             self._first = head + 1

@@ -8,7 +8,7 @@ stands in none any more, because they were erased, can be taken out.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 import msgspec
@@ -30,6 +30,12 @@ _TERMS = (
     "default_reward", "reward_aggregation",
 )  # fmt: skip
 
+_NESTED = (b"{", b"[")
+_EMPTY = {b'"': b'""', b"{": b"{}", b"[": b"[]"}
+
+Known = Callable[[bytes], bool]
+"""Tells whether a piece may stand in a dictionary."""
+
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
@@ -48,7 +54,7 @@ def repeating(bodies: Sequence[bytes]) -> list[bytes]:
     """Return the parts that several bodies have, in the order in which they came first."""
     counts: Counter[bytes] = Counter()
     for body in bodies:
-        counts.update(dict.fromkeys(_parts(body)))
+        counts.update(list(dict.fromkeys(_parts(body))))
     found: list[bytes] = []
     room = _LARGEST
     often = {part: count for part, count in counts.items() if count >= _OFTEN}
@@ -60,30 +66,80 @@ def repeating(bodies: Sequence[bytes]) -> list[bytes]:
     return [part for part in often if part in kept]
 
 
-def content(pieces: Iterable[bytes], body: bytes) -> bytes:
-    """Return a dictionary's content: an outline of a decision, and the pieces.
+def content(found: Iterable[bytes], body: bytes) -> bytes:
+    """Return a dictionary's content: pieces, and an example of a decision that is made of nothing else.
+
+    Compressing finds long stretches in the example, where without it each piece would be found by itself.
 
     Args:
-        pieces: What repeats.
-        body: A decision; its fields that name nobody are taken over.
+        found: What repeats.
+        body: A decision; what does not repeat is left out of it.
 
     """
-    fields = _object.decode(body)
-    outline = {name: fields[name] if name in _TERMS else b"" for name in fields}
-    filled = b",".join(_encode(name) + b":" + (bytes(raw) or b"[]") for name, raw in outline.items())
-    return b"[" + b",".join([b"{" + filled + b"}", *pieces]) + b"]"
+    listed = list(found)
+    return _content(listed, _only(body, frozenset(listed).__contains__))
 
 
-def pieces(content: bytes) -> tuple[bytes, list[bytes]]:
-    """Return the outline and the pieces that a dictionary was made of."""
-    outline, *found = map(bytes, _array.decode(content))
-    return outline, found
+def pieces(content: bytes) -> list[bytes]:
+    """Return the pieces that a dictionary was made of."""
+    *found, example = map(bytes, _array.decode(content))
+    return [*found, *parts(example)]
 
 
-def without(content: bytes, gone: set[bytes]) -> bytes:
+def without(content: bytes, gone: Collection[bytes]) -> bytes:
     """Return a dictionary's content without some of its pieces."""
-    outline, found = pieces(content)
-    return b"[" + b",".join([outline, *(piece for piece in found if piece not in gone)]) + b"]"
+    *found, example = map(bytes, _array.decode(content))
+
+    def stands(piece: bytes) -> bool:
+        return piece not in gone and not (piece[:1] == b"{" and gone & set(_pairs(_object.decode(piece), 1)))
+
+    left = [piece for piece in found if piece not in gone]
+    return _content(left, _only(example, stands))
+
+
+def _content(found: Iterable[bytes], example: bytes) -> bytes:
+    there = parts(example)
+    return b"[" + b",".join([*(piece for piece in found if piece not in there), example]) + b"]"
+
+
+def _only(body: bytes, known: Known) -> bytes:
+    """Return a decision of which nothing is left but its terms and what is known."""
+    fields = _object.decode(body)
+    context = _object.decode(fields.pop("context", msgspec.Raw(b"{}")))
+    left = {
+        name: bytes(raw) if name in _TERMS or known(bytes(raw)) else _EMPTY.get(bytes(raw)[:1], b"0")
+        for name, raw in fields.items()
+    }
+    arrays = {name: context.pop(name) for name in ("_multi", "_slots") if name in context}
+    inner = _only_pairs(context, known, _DEPTH)
+    for name, raw in arrays.items():
+        whole = [value for element in _array.decode(raw) if known(value := bytes(element))]
+        inner[name] = b"[" + b",".join(whole) + b"]"
+    return _written({**left, "context": _written(inner)})
+
+
+def _only_pairs(fields: Mapping[str, msgspec.Raw], known: Known, depth: int) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for name, raw in fields.items():
+        value = bytes(raw)
+        if known(_written({name: value})):
+            found[name] = value
+        elif known(_written({name: _EMPTY.get(value[:1], b"0")})):
+            found[name] = _only_inside(value, known, depth)
+    return found
+
+
+def _only_inside(value: bytes, known: Known, depth: int) -> bytes:
+    if not depth or value[:1] not in _NESTED:
+        return _EMPTY.get(value[:1], b"0")
+    if value[:1] == b"{":
+        return _written(_only_pairs(_object.decode(value), known, depth - 1))
+    inner = (bytes(one) for one in _array.decode(value))
+    return b"[" + b",".join(_only_inside(one, known, depth) for one in inner if one[:1] == b"{") + b"]"
+
+
+def _written(fields: Mapping[str, bytes]) -> bytes:
+    return b"{" + b",".join([_encode(name) + b":" + value for name, value in fields.items()]) + b"}"
 
 
 def _parts(body: bytes) -> Iterator[bytes]:
@@ -103,10 +159,14 @@ def _parts(body: bytes) -> Iterator[bytes]:
 
 
 def _pairs(fields: Mapping[str, msgspec.Raw], depth: int) -> Iterator[bytes]:
+    """Yield names, each with how its value begins, and names with their values, all as objects of one."""
     for name, raw in fields.items():
-        key, value = _encode(name), bytes(raw)
-        yield key
+        value = bytes(raw)
+        kind = value[:1]
+        yield _written({name: _EMPTY.get(kind, b"0")})
         if _SHORTEST <= len(value) <= _LONGEST:
-            yield b"{" + key + b":" + value + b"}"
-        if depth and value[:1] == b"{":
-            yield from _pairs(_object.decode(value), depth - 1)
+            yield _written({name: value})
+        if depth and kind in _NESTED:
+            for inner in _array.decode(value) if kind == b"[" else (raw,):
+                if bytes(inner)[:1] == b"{":
+                    yield from _pairs(_object.decode(inner), depth - 1)
