@@ -128,6 +128,10 @@ class MemoryReader:
         """Return the first event that an index does not know: there is none."""
         return None
 
+    def size(self) -> int:
+        """Return how many bytes the log takes on disk: none."""
+        return 0
+
     def faults(self, *, deep: bool) -> list[str]:  # noqa: ARG002 - the protocol's
         """Return what is wrong with the store itself: nothing can be."""
         return []

@@ -193,6 +193,12 @@ class SqliteReader:
         """Return what dictionaries there are, in the log's order: number, since and first."""
         return self._all(queries.DICTIONARIES) if self._one(queries.HAS_DICTIONARIES) else []
 
+    def size(self) -> int:
+        """Return how many bytes the log takes on disk, once all of it is in the database."""
+        (row,) = self._all("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        size: int = row[0]
+        return size
+
     def faults(self, *, deep: bool) -> list[str]:
         """Return what is wrong with the database: rules that were changed, indexes that lie."""
         found = [f"the database's schema was changed: {name}" for name in changed_schema(self._connection)]

@@ -8,7 +8,8 @@ stands in none any more, because they were erased, can be taken out.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain, islice
 
 import msgspec
@@ -86,7 +87,7 @@ def pieces(content: bytes) -> list[bytes]:
     return [*found, *parts(example)]
 
 
-def without(content: bytes, gone: Collection[bytes]) -> bytes:
+def without(content: bytes, gone: AbstractSet[bytes]) -> bytes:
     """Return a dictionary's content without some of its pieces."""
     *found, example = map(bytes, _array.decode(content))
 

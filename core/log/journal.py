@@ -111,6 +111,10 @@ class Reader(Protocol):
         """Return the first event between two seqs that could not be found by its kind or its event id."""
         ...
 
+    def size(self) -> int:
+        """Return how many bytes the log takes on disk; 0 where it is kept in memory."""
+        ...
+
     def faults(self, *, deep: bool) -> list[str]:
         """Return what is wrong with the store itself, such as rules or indexes that were tampered with.
 

@@ -30,6 +30,8 @@ HEADER = {
 COLUMNS = {
     "events": ("seq", "at", "kind", "event_id", "codec", "body", "digest"),
     "writer": ("one", "epoch", "seq", "digest"),
+    "dictionaries": ("number", "since", "first", "content", "sha256"),
+    "sqlite_sequence": ("name", "seq"),
     "migrations": ("number", "name", "sha256"),
     "sqlite_schema": ("type", "name", "tbl_name", "rootpage", "sql"),
     "by_event_id": ("event_id", "seq"),
