@@ -6,6 +6,7 @@ The JSON that goes with it is written beside: `benchmarks/results.json`, or what
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,6 +26,8 @@ from storing import size
 PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "many-callers": (many_callers, 15),
     "one-caller": (one_caller, 30),
+    "many-callers-compressed": (partial(many_callers, compression=True), 15),
+    "one-caller-compressed": (partial(one_caller, compression=True), 30),
     "rebuilding": (from_the_log, 5),
     "any-past-version": (any_past_version, 3),
     "opening": (opening, 5),

@@ -78,7 +78,8 @@ class Anatomy:
         add = self.regions[f"{name}, page header"].append
         add((start, start + (12 if inner else 8)))
         pointers = start + (12 if inner else 8)
-        self.regions[f"{name}, cell pointers"].append((pointers, pointers + 2 * cells))
+        if cells:  # a dictionary is only made where there is something to make it of
+            self.regions[f"{name}, cell pointers"].append((pointers, pointers + 2 * cells))
         if pointers + 2 * cells < base + content:
             self.regions[f"{name}, unused"].append((pointers + 2 * cells, base + content))
         for number in range(cells):
