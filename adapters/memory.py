@@ -130,6 +130,10 @@ class MemoryReader:
         """Return the first event that an index does not know: there is none."""
         return None
 
+    def size(self) -> int:
+        """Return how many bytes the log takes on disk: none."""
+        return 0
+
     def faults(self, *, deep: bool) -> list[str]:  # noqa: ARG002 - the protocol's
         """Return what is wrong with the store itself: nothing can be."""
         return []
@@ -147,6 +151,9 @@ class MemoryJournal(MemoryReader):
     def __init__(self, store: MemoryStore) -> None:
         super().__init__(store)
         self._epoch = store.epoch
+
+    def compress(self, on: bool) -> None:
+        """Do nothing: in memory bodies are as they are."""
 
     def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
         """Add the records, and erase bodies.

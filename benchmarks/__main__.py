@@ -8,6 +8,7 @@ anew from it; `python benchmarks --publish none` does only that.
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -24,10 +25,13 @@ from rich.console import Console
 from rich.table import Table
 from scale import keeping_up, many_loops, ten_million
 from serving import serving
+from storing import size
 
 PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "many-callers": (many_callers, 15),
     "one-caller": (one_caller, 30),
+    "many-callers-compressed": (partial(many_callers, compression=True), 15),
+    "one-caller-compressed": (partial(one_caller, compression=True), 30),
     "rebuilding": (from_the_log, 5),
     "any-past-version": (any_past_version, 3),
     "opening": (opening, 5),
@@ -35,6 +39,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "evaluating": (evaluating, 3),
     "memory": (memory, 1),
     "serving": (serving, 5),
+    "size": (size, 1),
     "beside-others": (beside, 9),
     "many-loops": (many_loops, 1),
     "keeping-up": (keeping_up, 3),

@@ -1,10 +1,11 @@
 """Logs as long as one likes, made quickly: whole transactions of decisions and rewards."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
-from traffic import VARIETY, Request, requests
+from traffic import Request, requests
 
 import loopledger
 from loopledger.adapters.place import in_folder
@@ -21,7 +22,15 @@ _BATCH = 1000
 
 
 def write(
-    folder: Path, name: str, decisions: int, *, actions: int = 5, train_every: int | None = 20_000
+    folder: Path,
+    name: str,
+    decisions: int,
+    *,
+    actions: int = 5,
+    train_every: int | None = 20_000,
+    sent: Sequence[Request] = (),
+    compression: bool = False,
+    at_once: int = _BATCH,
 ) -> None:
     """Make a loop with a log of decisions, each with a reward, trained as it goes unless told not to.
 
@@ -30,10 +39,10 @@ def write(
     """
     clock = loopledger.SimulatedClock()
     place = in_folder(folder / name)
-    settings = Settings(model_update_frequency=0.0)
+    settings = Settings(model_update_frequency=0.0, compression=compression)
     create(place.store, clock, LoopCreated(loop_id=name, settings=settings, policy=default_policy()))
     learner = VwLearner()
-    ranks = [_rank(request, settings) for request in requests(actions)]
+    ranks = [_rank(request, settings) for request in sent or requests(actions)]
     with closing(Loop(place.store, learner, clock, place.checkpoints)) as loop:
 
         def ask(command: object) -> object:
@@ -43,15 +52,15 @@ def write(
             return answer
 
         trainer = Trainer(place.store, learner, place.checkpoints, ask)  # type: ignore[arg-type]
-        for first in range(0, decisions, _BATCH):
+        for first in range(0, decisions, at_once):
             batch: list[Rank | Reward] = []
-            for number in range(first, min(first + _BATCH, decisions)):
+            for number in range(first, min(first + at_once, decisions)):
                 event_id = f"decision-{number:09d}"
-                batch.append(msgspec.structs.replace(ranks[number % VARIETY], event_id=event_id))
+                batch.append(msgspec.structs.replace(ranks[number % len(ranks)], event_id=event_id))
                 batch.append(Reward(event_id, float(number % 3 == 0)))
             loop.execute(batch)
             clock.advance(10)
-            if train_every and (first + _BATCH) % train_every == 0:
+            if train_every and (first + at_once) % train_every == 0:
                 clock.advance(700)
                 trainer.train(lambda: settings.checkpoint_interval)
         if train_every:

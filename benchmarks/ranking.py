@@ -17,14 +17,15 @@ _AT_ONCE = {5: 4096, 10: 3072, 50: 1024}
 _ALONE = 100
 
 
-def many_callers(folder: Path, rounds: int) -> Iterator[Row]:
+def many_callers(folder: Path, rounds: int, *, compression: bool = False) -> Iterator[Row]:
     """Yield throughput with many callers, as a share of `Workspace.predict` of the same JSON."""
     for actions in ACTIONS:
-        with taught(actions, folder) as prepared:
-            yield from asyncio.run(_many_callers(actions, prepared, rounds))
+        with taught(actions, folder, compression=compression) as prepared:
+            how = f"{actions} actions{', compressed' * compression}"
+            yield from asyncio.run(_many_callers(actions, how, prepared, rounds))
 
 
-async def _many_callers(actions: int, prepared: Taught, rounds: int) -> list[Row]:
+async def _many_callers(actions: int, how: str, prepared: Taught, rounds: int) -> list[Row]:
     total = _AT_ONCE[actions]
     kinds = [(form, callers) for callers in _MANY for form in ("objects", "JSON")]
     gathered = {kind: Ratios() for kind in kinds}
@@ -41,7 +42,7 @@ async def _many_callers(actions: int, prepared: Taught, rounds: int) -> list[Row
         ratios.row(
             "durable Rank, many callers",
             "plain predict",
-            f"{actions} actions, {callers} callers, {form}",
+            f"{how}, {callers} callers, {form}",
             at_least=0.6 if callers == max(_MANY) else None,
         )
         for (form, callers), ratios in gathered.items()
@@ -75,7 +76,7 @@ async def _rate(
     return total / (time.perf_counter() - begun)
 
 
-def one_caller(folder: Path, rounds: int) -> Iterator[Row]:
+def one_caller(folder: Path, rounds: int, *, compression: bool = False) -> Iterator[Row]:
     """Yield the time of one caller's Rank over that of a prediction and a sync.
 
     The sync is that of a file to which as many bytes are appended as a decision has. It is
@@ -84,11 +85,11 @@ def one_caller(folder: Path, rounds: int) -> Iterator[Row]:
     more, because each pushes out of the processor's caches what the other left there.
     """
     for actions in ACTIONS:
-        with taught(actions, folder) as prepared:
-            yield from _one_caller(actions, prepared, rounds)
+        with taught(actions, folder, compression=compression) as prepared:
+            yield from _one_caller(f"{actions} actions{', compressed' * compression}", prepared, rounds)
 
 
-def _one_caller(actions: int, prepared: Taught, rounds: int) -> Iterator[Row]:
+def _one_caller(how: str, prepared: Taught, rounds: int) -> Iterator[Row]:
     in_turns = {"objects": Ratios(), "JSON": Ratios()}
     apart = {"objects": Ratios(), "JSON": Ratios()}
     file = os.open(prepared.folder / "synced", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
@@ -123,7 +124,7 @@ def _one_caller(actions: int, prepared: Taught, rounds: int) -> Iterator[Row]:
     os.close(file)
     for against, gathered in (("predict + fsync, in turns", in_turns), ("predict + fsync, apart", apart)):
         for form, ratios in gathered.items():
-            conditions = f"{actions} actions, 1 caller, {form}"
+            conditions = f"{how}, 1 caller, {form}"
             yield ratios.row("durable Rank, one caller", against, conditions, at_most=1.5)
 
 

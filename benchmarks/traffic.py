@@ -75,13 +75,13 @@ class Taught(NamedTuple):
 
 
 @contextmanager
-def taught(actions: int, folder: Path) -> Generator[Taught]:
+def taught(actions: int, folder: Path, *, compression: bool = False) -> Generator[Taught]:
     """Make a loop that has learned a little, and close it."""
     sent = requests(actions)
     clock = loopledger.SimulatedClock()
     with TemporaryDirectory(dir=folder, prefix="benchmark-") as data:
         with loopledger.open(data, clock=clock) as ledger:
-            loop = ledger.create("news")
+            loop = ledger.create("news", settings=loopledger.Settings(compression=compression))
             for number in range(_TAUGHT):
                 request = sent[number % VARIETY]
                 decision = loop.rank(request.context, request.actions)

@@ -88,6 +88,7 @@ class Loop:
         try:
             self.state = self._recovered()
             self._log = diagnostics(loop=self.state.loop_id)
+            self._journal.compress(self.state.settings.compression)
             self._scorer = self._load_or_stand_in(self.state.published)
         except BaseException:
             self._journal.close()
@@ -187,6 +188,7 @@ class Loop:
     def _settle(self, before: State, prepared: Prepared) -> None:
         """Bring the model that answers, and what is kept, in line with what was just logged."""
         state = self.state
+        self._journal.compress(state.settings.compression)
         if prepared.model is not None:
             version = state.published if state.versions == before.versions else state.versions
             self._keep_model(version, prepared.model)

@@ -9,7 +9,7 @@ from loopledger.learning.learner import Learner
 from loopledger.learning.replay import rebuild, version_as_of, version_event
 from loopledger.learning.training import Progress
 from loopledger.log.chain import Record
-from loopledger.log.events import ModelTrained
+from loopledger.log.events import DECISIONS, ModelTrained
 from loopledger.log.journal import Reader
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
@@ -69,6 +69,7 @@ class Status(msgspec.Struct, frozen=True):
         versions: How many versions there are.
         learned_through: Seq up to which decisions were learned.
         waiting_decisions: Decisions after that: windows still open, or not trained yet.
+        size: Bytes of the log on disk; 0 where it is kept in memory.
 
     """
 
@@ -83,6 +84,13 @@ class Status(msgspec.Struct, frozen=True):
     versions: int
     learned_through: int
     waiting_decisions: int
+    size: int = 0
+
+    @property
+    def bytes_per_decision(self) -> float:
+        """The log's bytes over the number of decisions, with all that belongs to them; 0 for none."""
+        decisions = sum(self.counts.get(kind, 0) for kind in DECISIONS)
+        return self.size / decisions if decisions else 0.0
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -130,6 +138,7 @@ def status(reader: Reader, state: State) -> Status:
         state.versions,
         state.line.learned_through,
         waiting.decisions if waiting else 0,
+        reader.size(),
     )
 
 

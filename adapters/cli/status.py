@@ -6,6 +6,7 @@ import click
 
 from loopledger.adapters.cli.folder import views
 from loopledger.adapters.cli.output import as_json, counted, print_facts, print_json
+from loopledger.adapters.doctor.loop import in_bytes
 from loopledger.adapters.embedding.moments import text
 
 
@@ -27,6 +28,7 @@ def command(data: Path, loop: str, json_: bool) -> None:
             ("events", status.events),
             *((f"  {kind}", count) for kind, count in status.counts.items()),
             ("last event", text(status.at)),
+            ("log", in_bytes(status)),
             ("chain head", status.digest),
             ("policy", f"{status.policy.name}: {status.policy.arguments}"),
             ("model", f"version {status.published}" if status.published else "none: all actions are alike"),
@@ -38,5 +40,6 @@ def command(data: Path, loop: str, json_: bool) -> None:
             ("aggregation", settings.reward_aggregation),
             ("update frequency", f"{settings.model_update_frequency:g} s"),
             ("minimum probability", settings.minimum_probability),
+            ("compression", "on" if settings.compression else "off"),
         ]
     )

@@ -104,8 +104,14 @@ def contents(subject: str, status: Status) -> Finding:
         "ok",
         subject,
         f"it opens: {status.events:,} events, {decisions:,} decisions, {status.versions:,} model versions, "
-        f"{model}",
+        f"{model}; its log takes {in_bytes(status)}",
     )
+
+
+def in_bytes(status: Status) -> str:
+    """Return in words how large a log is."""
+    each = status.bytes_per_decision
+    return f"{_size(status.size)}, {each:,.0f} bytes a decision" if each else _size(status.size)
 
 
 def kept_state(subject: str, *, there: bool, readable: bool, fits: bool) -> Iterator[Finding]:

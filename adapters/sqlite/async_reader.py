@@ -1,6 +1,7 @@
 """Reading a log, for programs that must not wait: aiosqlite."""
 
 import sqlite3
+from asyncio import Lock
 from bisect import insort
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Self
 import aiosqlite
 
 from loopledger.adapters.sqlite import queries
+from loopledger.adapters.sqlite.bodies import Bodies
 from loopledger.adapters.sqlite.connection import READER_PRAGMAS, reader_uri
 from loopledger.log.chain import Record
 
@@ -24,6 +26,8 @@ class AsyncSqliteReader:
 
     def __init__(self, path: Path) -> None:
         self._connection = aiosqlite.connect(reader_uri(path), uri=True, isolation_level=None)
+        self._bodies = Bodies()
+        self._turn = Lock()
 
     async def records(
         self,
@@ -66,14 +70,31 @@ class AsyncSqliteReader:
         while True:
             values: dict[str, Any] = {"after": after, "last": last, "kind": kind, "event_id": event_id}
             try:
-                rows = list(await self._connection.execute_fetchall(query, values))
+                rows = await self._rows(query, values)
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 raise queries.meaning(error) from error
             for row in rows:
-                yield queries.record(row)
+                yield queries.record(row, self._bodies)
             if len(rows) < queries.PAGE:
                 return
             after = rows[-1][0]
+
+    async def _rows(self, query: str, values: dict[str, Any]) -> list[sqlite3.Row]:
+        """Return rows of events, once every dictionary that their bodies need is known."""
+        rows = list(await self._connection.execute_fetchall(query, values))
+        if not self._bodies.unknown(row[4:6] for row in rows):
+            return rows
+        # As of one moment: a dictionary may be replaced together with all bodies that need it.
+        async with self._turn:
+            await self._connection.execute("BEGIN")
+            try:
+                rows = list(await self._connection.execute_fetchall(query, values))
+                for number in self._bodies.unknown(row[4:6] for row in rows):
+                    found = list(await self._connection.execute_fetchall(queries.DICTIONARY, (number,)))
+                    self._bodies.learn(number, found[0] if found else None)
+            finally:
+                await self._connection.rollback()
+        return rows
 
 
 async def _advance(stream: AsyncIterator[Record], heads: list[tuple[Record, AsyncIterator[Record]]]) -> None:

@@ -8,13 +8,15 @@ from operator import attrgetter
 from pathlib import Path
 
 from loopledger.adapters.sqlite import queries
+from loopledger.adapters.sqlite.bodies import PLAIN, Compressor
 from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer, without_waiting
+from loopledger.adapters.sqlite.dictionaries import Dictionaries
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import check_unchanged, migrate
 from loopledger.adapters.sqlite.reader import SqliteReader
 from loopledger.errors import LogDamaged, LoopInUse
 from loopledger.log.chain import Record, body_hash, check_end
-from loopledger.log.events import Run
+from loopledger.log.events import DECISIONS, Run
 
 # A write-ahead log that is begun anew is overwritten, and syncing it costs half of what it costs
 # while the file still grows. So it is kept short.
@@ -26,6 +28,12 @@ _values = attrgetter("seq", "at", "kind", "event_id", "body", "digest")
 _APPEND = """
     INSERT INTO events (seq, at, kind, event_id, codec, body, digest)
     SELECT * FROM (VALUES {rows}) WHERE (SELECT epoch FROM writer) = ?
+"""
+_STORED_ROW = "(?, ?, ?, ?, ?, ?, ?)"
+_APPEND_STORED = """
+    INSERT INTO events (seq, at, kind, event_id, codec, body, digest)
+    SELECT column1, column2, column3, column4, column5, iif(column5, column6, CAST(column6 AS TEXT)), column7
+    FROM (VALUES {rows}) WHERE (SELECT epoch FROM writer) = ?
 """
 
 
@@ -54,10 +62,12 @@ class SqliteJournal(SqliteReader):
             raise queries.refused(error) from error
         self._since_checkpoint = 0
         self._overwrite = False
+        self._compressing = False
         try:
             migrate(self._connection)
             check_unchanged(self._connection)
             self._epoch = self._take_over()
+            self._dictionaries = Dictionaries(self, self._connection, self._epoch)
             check_end(self.head(), self.committed())
             if self._one(queries.ANY_ERASED):
                 # The writer before may have died while the write-ahead log still held what was erased.
@@ -67,6 +77,10 @@ class SqliteJournal(SqliteReader):
             self.close()
             raise queries.refused(error) from error
 
+    def compress(self, on: bool) -> None:
+        """Say whether decisions are compressed from here on; what is in the log stays as it is."""
+        self._compressing = on
+
     def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
         """Make the records durable, all or none, and erase bodies with the same transaction.
 
@@ -74,16 +88,19 @@ class SqliteJournal(SqliteReader):
             LoopInUse: Another writer has taken over.
 
         """
+        compressor = None
         try:
+            if self._compressing and any(record.kind in DECISIONS for record in records):
+                compressor = self._dictionaries.compressor(records[0].seq - 1)
             if not erased and len(records) <= _ROWS:
                 # One statement is a transaction by itself. It lets go of the interpreter's lock
                 # once; under load getting it back is what a commit costs.
-                self._insert(records)
+                written = self._insert(records, compressor)
             else:
-                self._insert_many(records, erased)
+                written = self._insert_many(records, erased, compressor)
         except sqlite3.IntegrityError as error:
             raise LoopInUse("another writer has taken over this loop") from error
-        self._since_checkpoint += _TRANSACTION_BYTES + sum([len(record.body) for record in records])
+        self._since_checkpoint += _TRANSACTION_BYTES + written
         self._overwrite = self._overwrite or bool(erased)
         if erased or self._since_checkpoint >= _CHECKPOINT_BYTES:
             self._checkpoint()
@@ -95,29 +112,56 @@ class SqliteJournal(SqliteReader):
         finally:
             self._lock.release()
 
-    def _insert_many(self, records: Sequence[Record], erased: Sequence[Run]) -> None:
+    def _insert_many(
+        self, records: Sequence[Record], erased: Sequence[Run], compressor: Compressor | None
+    ) -> int:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            written = 0
             for start in range(0, len(records), _ROWS):
-                self._insert(records[start : start + _ROWS])
-            for first, last in erased:
-                self._erase(first, last)
+                written += self._insert(records[start : start + _ROWS], compressor)
+            if erased:
+                self._erase(erased)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+        return written
 
-    def _insert(self, records: Sequence[Record]) -> None:
-        values = [*chain.from_iterable(map(_values, records)), self._epoch]
-        if self._connection.execute(_append(len(records)), values).rowcount != len(records):
+    def _insert(self, records: Sequence[Record], compressor: Compressor | None) -> int:
+        """Add rows, and return how many bytes of bodies they have."""
+        if compressor is None:
+            statement = _append(_APPEND, _ROW, len(records))
+            values = [*chain.from_iterable(map(_values, records)), self._epoch]
+            written = sum([len(record.body) for record in records])
+        else:
+            statement = _append(_APPEND_STORED, _STORED_ROW, len(records))
+            values, written = [], 0
+            for record in records:
+                body = record.body
+                codec, stored = compressor.stored(body) if record.kind in DECISIONS else (PLAIN, body)
+                values += (record.seq, record.at, record.kind, record.event_id, codec, stored, record.digest)
+                written += len(stored)
+            values.append(self._epoch)
+        if self._connection.execute(statement, values).rowcount != len(records):
             raise LoopInUse("another writer has taken over this loop")
+        return written
 
-    def _erase(self, first: int, last: int) -> None:
-        while found := self._all(queries.ERASABLE, (first, last)):
-            hashes = [(body_hash(body), seq) for seq, body in found]
-            self._connection.executemany(queries.ERASE, hashes)
-            first = found[-1][0] + 1
+    def _erase(self, erased: Sequence[Run]) -> None:
+        gone = self._dictionaries.gone(erased)
+        for first, last in erased:
+            after = first
+            while found := self._all(queries.ERASABLE, (after, last)):
+                self._learn([row[1:] for row in found])
+                hashes = []
+                for seq, codec, stored in found:
+                    body = self._bodies.body(codec, stored, seq)
+                    gone.take(body)
+                    hashes.append((body_hash(body), seq))
+                self._connection.executemany(queries.ERASE, hashes)
+                after = found[-1][0] + 1
+        self._dictionaries.forget(erased, gone)
 
     def _take_over(self) -> int:
         execute = self._connection.execute
@@ -143,5 +187,5 @@ class SqliteJournal(SqliteReader):
 
 
 @cache
-def _append(rows: int) -> str:
-    return _APPEND.format(rows=", ".join([_ROW] * rows))
+def _append(statement: str, row: str, rows: int) -> str:
+    return statement.format(rows=", ".join([row] * rows))

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from loopledger.adapters.sqlite.bodies import ERASED, Bodies
 from loopledger.errors import LogDamaged, LoopledgerError
 from loopledger.log.chain import GENESIS, Record, follow
 
@@ -24,9 +25,6 @@ _NO_DAMAGE = {
     sqlite3.SQLITE_CANTOPEN,
 }
 """Errors of the machine or of the moment. As our questions are always the same, any other is the file's."""
-
-ERASED = 1
-"""The codec of a body that is gone: what is stored is its SHA-256."""
 
 _STORED = "seq, at, kind, event_id, codec, CAST(body AS BLOB), digest"
 _COLUMNS = f"""
@@ -74,10 +72,27 @@ OUTCOMES = f"""
 """
 
 ERASABLE = f"""
-    SELECT seq, CAST(body AS BLOB) FROM events
+    SELECT seq, codec, CAST(body AS BLOB) FROM events
     WHERE seq >= ? AND seq <= ? AND +kind IN ('Ranked', 'SlotsRanked', 'Rewarded', 'Activated')
     AND codec <> {ERASED} ORDER BY seq LIMIT {PAGE}
 """
+DECISION_BODIES = f"""
+    SELECT seq, codec, CAST(body AS BLOB) FROM events
+    WHERE seq >= ? AND seq <= ? AND +kind IN ('Ranked', 'SlotsRanked') AND codec <> {ERASED}
+    ORDER BY seq
+"""
+DICTIONARY = """
+    SELECT number, since, first, CAST(content AS BLOB), sha256 FROM dictionaries WHERE number = ?
+"""
+DICTIONARIES = "SELECT number, since, first FROM dictionaries ORDER BY first, number"
+HAS_DICTIONARIES = "SELECT 1 FROM sqlite_schema WHERE name = 'dictionaries'"
+KEEP_DICTIONARY = """
+    INSERT INTO dictionaries (since, first, content, sha256)
+    SELECT ?, ?, CAST(? AS TEXT), ? WHERE (SELECT epoch FROM writer) = ?
+"""
+DROP_DICTIONARY = "DELETE FROM dictionaries WHERE number = ?"
+STORE_ANEW = "UPDATE events SET codec = ?1, body = iif(?1, ?2, CAST(?2 AS TEXT)) WHERE seq = ?3"
+
 ANY_ERASED = "SELECT 1 FROM events WHERE kind = 'Erased' LIMIT 1"
 ERASE = f"UPDATE events SET codec = {ERASED}, body = ? WHERE seq = ?"
 
@@ -124,40 +139,28 @@ def decisions(count: int) -> str:
     return f"SELECT {_COLUMNS} FROM events WHERE event_id IN ({marks}) AND +kind IN ('Ranked', 'SlotsRanked')"
 
 
-def record(row: Sequence[Any]) -> Record:
+def record(row: Sequence[Any], bodies: Bodies) -> Record:
     """Return a row of `_COLUMNS` as a record.
 
     Raises:
         LogDamaged: It does not follow the event before it: one of the two is not what was recorded.
 
     """
-    found = as_stored(row[:-1])
+    found = as_stored(row[:-1], bodies)
     return follow(found, GENESIS if found.seq == 1 else row[-1])
 
 
-def as_stored(row: Sequence[Any]) -> Record:
+def as_stored(row: Sequence[Any], bodies: Bodies) -> Record:
     """Return a row of `_STORED` as a record; whether it is what was recorded is not checked.
 
     Raises:
-        LogDamaged: Its body is stored in a way that this release does not know.
+        LogDamaged: Its body cannot be read.
 
     """
     seq, at, kind, event_id, codec, stored, digest = row
     if codec == ERASED:
         return Record(seq, at, kind, event_id, b"", digest, stored)
-    return Record(seq, at, kind, event_id, body(codec, stored, seq), digest)
-
-
-def body(codec: int, stored: bytes, seq: int) -> bytes:
-    """Return a body's JSON from what is stored.
-
-    Raises:
-        LogDamaged: It is stored in a way that this release does not know.
-
-    """
-    if codec != 0:
-        raise LogDamaged(f"event {seq} is stored with codec {codec}, which this release does not know", seq)
-    return stored
+    return Record(seq, at, kind, event_id, bodies.body(codec, stored, seq), digest)
 
 
 def meaning(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:

@@ -111,6 +111,10 @@ class Reader(Protocol):
         """Return the first event between two seqs that could not be found by its kind or its event id."""
         ...
 
+    def size(self) -> int:
+        """Return how many bytes the log takes on disk; 0 where it is kept in memory."""
+        ...
+
     def faults(self, *, deep: bool) -> list[str]:
         """Return what is wrong with the store itself, such as rules or indexes that were tampered with.
 
@@ -127,6 +131,14 @@ class Reader(Protocol):
 
 class Journal(Reader, Protocol):
     """A log and the right to write to it: there is one at a time."""
+
+    def compress(self, on: bool) -> None:
+        """Say whether decisions are compressed from here on; what is in the log stays as it is.
+
+        How a body is stored is no part of the log: whoever reads gets the same events. A store for
+        which it makes no difference does nothing.
+        """
+        ...
 
     def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
         """Make the records durable, all or none; they are when this returns.

@@ -16,11 +16,20 @@ from loopledger.log.events import Activated, ModelPublished, ModelReset, Rewarde
 from loopledger.log.journal import Outcome
 
 
+class CompressedStore(SqliteStore):
+    def writer(self):
+        journal = super().writer()
+        journal.compress(True)
+        return journal
+
+
 def make(kind, folder):
-    return MemoryStore() if kind == "memory" else SqliteStore(folder)
+    if kind == "memory":
+        return MemoryStore()
+    return CompressedStore(folder) if kind == "compressed" else SqliteStore(folder)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "compressed"])
 def store(request, tmp_path):
     return make(request.param, tmp_path)
 

@@ -30,6 +30,8 @@ HEADER = {
 COLUMNS = {
     "events": ("seq", "at", "kind", "event_id", "codec", "body", "digest"),
     "writer": ("one", "epoch", "seq", "digest"),
+    "dictionaries": ("number", "since", "first", "content", "sha256"),
+    "sqlite_sequence": ("name", "seq"),
     "migrations": ("number", "name", "sha256"),
     "sqlite_schema": ("type", "name", "tbl_name", "rootpage", "sql"),
     "by_event_id": ("event_id", "seq"),
@@ -76,7 +78,8 @@ class Anatomy:
         add = self.regions[f"{name}, page header"].append
         add((start, start + (12 if inner else 8)))
         pointers = start + (12 if inner else 8)
-        self.regions[f"{name}, cell pointers"].append((pointers, pointers + 2 * cells))
+        if cells:  # a dictionary is only made where there is something to make it of
+            self.regions[f"{name}, cell pointers"].append((pointers, pointers + 2 * cells))
         if pointers + 2 * cells < base + content:
             self.regions[f"{name}, unused"].append((pointers + 2 * cells, base + content))
         for number in range(cells):

@@ -21,18 +21,20 @@ REQUEST = json.dumps(
 SETTINGS = loopledger.Settings(model_update_frequency=0)
 
 
-def make(folder, crashed=None):
-    """Make a loop: two trained rounds, a third that waits to be learned, and a context on overflow pages.
+def make(folder, crashed=None, settings=SETTINGS, rounds=3):
+    """Make a loop: two trained rounds, others that wait to be learned, and a context on overflow pages.
 
     Args:
         folder: The data folder.
+        settings: Of the loop.
+        rounds: How many.
         crashed: Is told while the loop is still open, its last events in the write-ahead log only.
 
     """
     clock = SimulatedClock(START)
     with loopledger.open(folder, clock=clock, workers=1) as ledger:
-        loop = ledger.create("news", policy=GREEDY, settings=SETTINGS)
-        for number in range(3):
+        loop = ledger.create("news", policy=GREEDY, settings=settings)
+        for number in range(rounds):
             _live(loop, clock, number * 20)
             if number < 2:
                 loop.train()

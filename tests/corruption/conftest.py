@@ -2,6 +2,7 @@ import shutil
 
 import asked
 import pytest
+from msgspec.structs import replace
 from support import Lent
 
 from loopledger.adapters.embedding import directory, view
@@ -17,9 +18,10 @@ def engine():
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
-    """A data folder whose loop is whole, and a copy of it as it was while the loop was open."""
+    """A data folder whose loop is whole, a copy as it was while the loop was open, and a compressed one."""
     folder = tmp_path_factory.mktemp("whole")
     asked.make(folder / "closed", lambda: shutil.copytree(folder / "closed", folder / "open"))
+    asked.make(folder / "packed", settings=replace(asked.SETTINGS, compression=True), rounds=4)
     return folder
 
 
@@ -34,7 +36,7 @@ class Ward:
         """Return what a loop did not do right after some damage.
 
         Args:
-            state: ``closed`` or ``open``: which copy to damage.
+            state: ``closed``, ``open`` or ``packed``: which copy to damage.
             damage: Is given the loop's folder.
             lies: As `asked.Asked.complaints` says.
             thorough: Whether to ask what takes long, too.

@@ -52,11 +52,11 @@ def overwritten(path, chance):
             yield f"{region}: {start} to {end} overwritten", damage, is_index(region)
 
 
-def found(ward, cases, **more):
+def found(ward, cases, state="closed", **more):
     return [
         f"{what}: {complaint}"
         for what, damage, lies in cases
-        for complaint in ward.ask("closed", damage, lies=lies, **more)
+        for complaint in ward.ask(state, damage, lies=lies, **more)
     ]
 
 
@@ -90,6 +90,26 @@ def test_a_bit_is_flipped_in_every_region(ward, data):
 def test_every_region_is_overwritten(ward, data):
     cases = list(overwritten(data / "closed" / "news" / "log.db", random.Random(3)))
     assert found(ward, cases) == []
+
+
+def test_what_is_compressed_and_dictionaries_are_damaged(ward, data):
+    chance = random.Random(5)
+    path = data / "packed" / "news" / "log.db"
+    events = regions(path)
+    for column in ("content", "sha256", "first"):
+        assert f"dictionaries leaf, {column}" in events
+    cases = [
+        case
+        for case in flips(path, chance, 6)
+        if case[0].startswith(("events leaf, body", "dictionaries leaf", "sqlite_sequence"))
+    ]
+    assert found(ward, chance.sample(cases, 20), "packed") == []
+
+
+@pytest.mark.slow
+def test_a_bit_is_flipped_in_every_region_of_a_compressed_log(ward, data):
+    cases = list(flips(data / "packed" / "news" / "log.db", random.Random(6), 3))
+    assert found(ward, cases, "packed") == []
 
 
 @pytest.mark.slow

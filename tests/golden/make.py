@@ -18,6 +18,7 @@ import loopledger
 from loopledger.adapters.embedding.view import LoopView
 from loopledger.adapters.place import in_folder
 from loopledger.commands import RequestEvaluation
+from loopledger.log.events import DECISIONS
 
 START = 1_767_225_600 * 1_000_000
 ACTIONS = {
@@ -181,21 +182,22 @@ def tell_of_imported_history(ledger):
 def describe(folder, learner):
     """Return what every later release must find in a log."""
     place = in_folder(folder)
-    status = LoopView(folder.name, place, learner).status()
+    status = json.loads(msgspec.json.encode(LoopView(folder.name, place, learner).status()))
+    del status["size"]  # of the database, which is no part of the log
     with closing(sqlite3.connect(folder / "log.db")) as connection:
         digests = connection.execute("SELECT seq, lower(hex(digest)) FROM events ORDER BY seq").fetchall()
         versions = connection.execute(
             "SELECT body ->> 'version', body ->> 'sha256', body ->> 'engine' FROM events"
             " WHERE kind IN ('ModelTrained', 'ModelImported') ORDER BY seq"
         ).fetchall()
-        answers = connection.execute(
-            "SELECT seq, event_id, coalesce(body ->> '$.probabilities', body ->> '$.slots') FROM events"
-            " WHERE kind IN ('Ranked', 'SlotsRanked') AND codec = 0 ORDER BY seq"
-        ).fetchall()
+    with closing(place.store.reader()) as reader:
+        decided = [(one, json.loads(one.body)) for one in reader.records(kinds=DECISIONS) if not one.erased]
     return {
-        "status": json.loads(msgspec.json.encode(status)),
+        "status": status,
         "versions": versions,
-        "answers": [[seq, event_id, json.loads(answer)] for seq, event_id, answer in answers],
+        "answers": [
+            [one.seq, one.event_id, body.get("probabilities") or body["slots"]] for one, body in decided
+        ],
         "digests": dict(digests),
     }
 
@@ -240,12 +242,32 @@ def tell_of_evaluations(ledger):
     teller.decide(2)
 
 
+def tell_of_compression(ledger):
+    """Compress decisions, erase some, and turn it off and on again."""
+    teller = Teller(ledger, "compressed", EXPLORE)
+    loop = teller.loop
+    teller.decide(2)
+    loop.change_settings(compression=True)
+    teller.decide(60)
+    teller.learn()
+    teller.decide(6)
+    loop.erase(["événement-007", "événement-064"])
+    loop.change_settings(compression=False)
+    teller.decide(2)
+    loop.change_settings(compression=True)
+    loop.change_policy(PAGE, relearn=True)
+    teller.fill(4)
+    teller.learn()
+    teller.fill(2)
+
+
 FEATURES = loopledger.FeatureImportanceRequest(first=1, last=9)
 STORIES = {
     "format-1": (tell_of_one_action_each, tell_of_several_slots),
     "format-1-imported": (tell_of_imported_history,),
     "format-1-amended": (tell_of_amends,),
     "format-1-evaluated": (tell_of_evaluations,),
+    "format-1-compressed": (tell_of_compression,),
 }
 """By the name of the folder. What was added to a format later has a folder of its own."""
 

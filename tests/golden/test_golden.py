@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+import sys
 from contextlib import closing, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +22,11 @@ from loopledger.errors import ReplayMismatch
 from loopledger.learning.checkpoints import recover
 from loopledger.learning.replay import rebuild
 from loopledger.log.events import AnyEvent, decode
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 FORMATS = sorted(Path(__file__).parent.glob("format-*"))
 LOOPS = [
@@ -92,19 +98,32 @@ def test_it_stands_as_it_stood(golden, place, reader, ledger):
     assert (state.seq, state.digest.hex()) == (expected["status"]["events"], expected["status"]["digest"])
 
 
+def decompressed(log, body):
+    number = int.from_bytes(body[:4])
+    dictionary = None
+    if number:
+        (content,) = log.execute("SELECT content FROM dictionaries WHERE number = ?", (number,)).fetchone()
+        dictionary = zstd.ZstdDict(content.encode(), is_raw=True)
+    whole = zstd.decompress(body[8:], dictionary)
+    assert len(whole) == int.from_bytes(body[4:8])
+    return whole.decode()
+
+
 def test_the_chain_is_what_the_documentation_says(golden):
     # Nothing of loopledger is used here: anybody can check a log.
     folder, expected = golden
     digest = bytes(32)
     with closing(sqlite3.connect(folder / "log.db")) as log:
-        for seq, at, kind, event_id, codec, body, found in log.execute("SELECT * FROM events ORDER BY seq"):
-            assert codec in {0, 1}
-            hashed = body if codec else sha256(body.encode()).digest()  # 1: erased, and its hash is left
+        for seq, at, kind, event_id, codec, stored, found in log.execute("SELECT * FROM events ORDER BY seq"):
+            assert codec in {0, 1, 2}
+            body = decompressed(log, stored) if codec == 2 else stored
+            erased = codec == 1  # its hash is left
+            hashed = body if erased else sha256(body.encode()).digest()
             header = json.dumps([seq, at, kind, event_id], separators=(",", ":"), ensure_ascii=False).encode()
             digest = sha256(digest + header + hashed).digest()
             assert digest == found
             assert digest.hex() == expected["digests"][str(seq)]
-            assert codec or json.loads(body)["kind"] == kind
+            assert erased or json.loads(body)["kind"] == kind
     assert digest.hex() == expected["status"]["digest"]
 
 

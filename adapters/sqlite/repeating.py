@@ -1,0 +1,173 @@
+"""What repeats in the bodies of a loop's decisions: actions, mostly, and names and values of features.
+
+A dictionary could be trained from samples, as Zstandard offers it; that cuts bodies into pieces
+anywhere. Here pieces are whole JSON values: an action, a name, a feature with its value. Where
+actions repeat it compresses twice to four times as well, is made in a tenth of the time, anybody can
+read what is in it, and it can be told of every piece in which decisions it stands. So what
+stands in none any more, because they were erased, can be taken out.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import chain, islice
+
+import msgspec
+
+_OFTEN = 4
+"""In how many of the bodies a piece must stand."""
+
+_LARGEST = 512 * 1024
+"""The most bytes of a dictionary."""
+
+_LONGEST = 64 * 1024
+_SHORTEST = 4
+_DEPTH = 4
+_VALUES = 256
+
+# Of a decision's own fields, those that say how the loop was set. They tell nothing of who asked.
+_TERMS = (
+    "kind", "model_version", "learning_mode", "deferred", "minimum_probability", "reward_wait",
+    "default_reward", "reward_aggregation",
+)  # fmt: skip
+
+_NESTED = (b"{", b"[")
+_EMPTY = {b'"': b'""', b"{": b"{}", b"[": b"[]"}
+
+Known = Callable[[bytes], bool]
+"""Tells whether a piece may stand in a dictionary."""
+
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+_encode = msgspec.json.Encoder().encode
+
+
+def parts(body: bytes) -> set[bytes]:
+    """Return the values in a body that may repeat in others, each as JSON.
+
+    They are the decision's own fields, its actions as wholes, and names and values of the context's
+    features and of the first action's.
+    """
+    return set(_parts(body))
+
+
+def repeating(bodies: Sequence[bytes]) -> list[bytes]:
+    """Return the parts that several bodies have, in the order in which they came first."""
+    counts: Counter[bytes] = Counter()
+    for body in bodies:
+        counts.update(list(dict.fromkeys(_parts(body))))
+    found: list[bytes] = []
+    room = _LARGEST
+    often = {part: count for part, count in counts.items() if count >= _OFTEN}
+    for part in sorted(often, key=lambda part: -often[part] * len(part)):
+        if len(part) < room:
+            room -= len(part) + 1
+            found.append(part)
+    kept = set(found)
+    return [part for part in often if part in kept]
+
+
+def content(found: Iterable[bytes], body: bytes) -> bytes:
+    """Return a dictionary's content: pieces, and an example of a decision that is made of nothing else.
+
+    Compressing finds long stretches in the example, where without it each piece would be found by itself.
+
+    Args:
+        found: What repeats.
+        body: A decision; what does not repeat is left out of it.
+
+    """
+    listed = list(found)
+    return _content(listed, _only(body, frozenset(listed).__contains__))
+
+
+def pieces(content: bytes) -> list[bytes]:
+    """Return the pieces that a dictionary was made of."""
+    *found, example = map(bytes, _array.decode(content))
+    return [*found, *parts(example)]
+
+
+def without(content: bytes, gone: AbstractSet[bytes]) -> bytes:
+    """Return a dictionary's content without some of its pieces."""
+    *found, example = map(bytes, _array.decode(content))
+
+    def stands(piece: bytes) -> bool:
+        return piece not in gone and not (piece[:1] == b"{" and gone & set(_pairs(_object.decode(piece), 1)))
+
+    left = [piece for piece in found if piece not in gone]
+    return _content(left, _only(example, stands))
+
+
+def _content(found: Iterable[bytes], example: bytes) -> bytes:
+    there = parts(example)
+    return b"[" + b",".join([*(piece for piece in found if piece not in there), example]) + b"]"
+
+
+def _only(body: bytes, known: Known) -> bytes:
+    """Return a decision of which nothing is left but its terms and what is known."""
+    fields = _object.decode(body)
+    context = _object.decode(fields.pop("context", msgspec.Raw(b"{}")))
+    left = {
+        name: bytes(raw) if name in _TERMS or known(bytes(raw)) else _EMPTY.get(bytes(raw)[:1], b"0")
+        for name, raw in fields.items()
+    }
+    arrays = {name: context.pop(name) for name in ("_multi", "_slots") if name in context}
+    inner = _only_pairs(context, known, _DEPTH)
+    for name, raw in arrays.items():
+        whole = [value for element in _array.decode(raw) if known(value := bytes(element))]
+        inner[name] = b"[" + b",".join(whole) + b"]"
+    return _written({**left, "context": _written(inner)})
+
+
+def _only_pairs(fields: Mapping[str, msgspec.Raw], known: Known, depth: int) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for name, raw in fields.items():
+        value = bytes(raw)
+        if known(_written({name: value})):
+            found[name] = value
+        elif known(_written({name: _EMPTY.get(value[:1], b"0")})):
+            found[name] = _only_inside(value, known, depth)
+    return found
+
+
+def _only_inside(value: bytes, known: Known, depth: int) -> bytes:
+    if not depth or value[:1] not in _NESTED:
+        return _EMPTY.get(value[:1], b"0")
+    if value[:1] == b"{":
+        return _written(_only_pairs(_object.decode(value), known, depth - 1))
+    inner = (bytes(one) for one in _array.decode(value))
+    return b"[" + b",".join(_only_inside(one, known, depth) for one in inner if one[:1] == b"{") + b"]"
+
+
+def _written(fields: Mapping[str, bytes]) -> bytes:
+    return b"{" + b",".join([_encode(name) + b":" + value for name, value in fields.items()]) + b"}"
+
+
+def _parts(body: bytes) -> Iterator[bytes]:
+    try:
+        fields = _object.decode(body)
+        context = _object.decode(fields.pop("context", msgspec.Raw(b"{}")))
+        arrays = [_array.decode(context.pop(name)) for name in ("_multi", "_slots") if name in context]
+        first = _object.decode(arrays[0][0]) if arrays and arrays[0] else {}
+    except msgspec.DecodeError:
+        return  # no decision: nothing of it is in a dictionary
+    for name, raw in fields.items():
+        if name not in _TERMS and _SHORTEST <= len(value := bytes(raw)) <= _LONGEST:
+            yield value
+    for array in arrays:
+        yield from (value for raw in array if len(value := bytes(raw)) <= _LONGEST)
+    yield from islice(chain(_pairs(context, _DEPTH), _pairs(first, _DEPTH)), _VALUES)
+
+
+def _pairs(fields: Mapping[str, msgspec.Raw], depth: int) -> Iterator[bytes]:
+    """Yield names, each with how its value begins, and names with their values, all as objects of one."""
+    for name, raw in fields.items():
+        value = bytes(raw)
+        kind = value[:1]
+        yield _written({name: _EMPTY.get(kind, b"0")})
+        if _SHORTEST <= len(value) <= _LONGEST:
+            yield _written({name: value})
+        if depth and kind in _NESTED:
+            for inner in _array.decode(value) if kind == b"[" else (raw,):
+                if bytes(inner)[:1] == b"{":
+                    yield from _pairs(_object.decode(inner), depth - 1)
