@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from scale import keeping_up, many_loops, ten_million
 from serving import serving
+from waiting import waiting
 from storing import size
 
 PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
@@ -39,6 +40,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "evaluating": (evaluating, 3),
     "memory": (memory, 1),
     "serving": (serving, 5),
+    "waiting": (waiting, 9),
     "size": (size, 1),
     "beside-others": (beside, 9),
     "many-loops": (many_loops, 1),

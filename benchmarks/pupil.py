@@ -53,7 +53,7 @@ class Pupil:
         draw = number_for(_hasher.hash_id, self._seed, event_id)
         return [rank_actions(self, context, actions, draw, least, "Online")]
 
-    def score(self, context: bytes) -> list[float]:
+    def score(self, context: bytes, actions: Sequence[bytes] = ()) -> list[float]:  # noqa: ARG002 - a scorer's
         """Return a probability for each of the context's actions."""
         examples = self._predicted(context)
         scores: list[float] = examples[0].get_action_scores()

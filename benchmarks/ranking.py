@@ -15,50 +15,65 @@ ACTIONS = (5, 10, 50)
 _MANY = (16, 256)
 _AT_ONCE = {5: 4096, 10: 3072, 50: 1024}
 _ALONE = 100
+_CATALOGUE = 100
 
 
 def many_callers(folder: Path, rounds: int, *, compression: bool = False) -> Iterator[Row]:
-    """Yield throughput with many callers, as a share of `Workspace.predict` of the same JSON."""
+    """Yield throughput with many callers, as a share of `Workspace.predict` of the same JSON.
+
+    First with requests that have actions of their own, then with actions that come again and again.
+    """
+    each = [(form, callers) for callers in _MANY for form in ("objects", "JSON")]
     for actions in ACTIONS:
+        how = ", compressed" if compression else ""
         with taught(actions, folder, compression=compression) as prepared:
-            how = f"{actions} actions{', compressed' * compression}"
-            yield from asyncio.run(_many_callers(actions, how, prepared, rounds))
+            yield from asyncio.run(_many_callers(actions, prepared, rounds, each, how))
+        with taught(actions, folder, _CATALOGUE, compression=compression) as prepared:
+            again = [("JSON", max(_MANY))]
+            of = f" of {_CATALOGUE}{how}"
+            yield from asyncio.run(_many_callers(actions, prepared, rounds, again, of))
 
 
-async def _many_callers(actions: int, how: str, prepared: Taught, rounds: int) -> list[Row]:
+async def _many_callers(
+    actions: int, prepared: Taught, rounds: int, kinds: list[tuple[str, int]], how: str
+) -> list[Row]:
     total = _AT_ONCE[actions]
-    kinds = [(form, callers) for callers in _MANY for form in ("objects", "JSON")]
-    gathered = {kind: Ratios() for kind in kinds}
+    throughput = {kind: Ratios() for kind in kinds}
+    work = {kind: Ratios() for kind in kinds}
     async with loopledger.open_async(prepared.folder) as ledger:
         loop = await ledger.loop(prepared.name)
         quiet()
         for _ in range(rounds):
             for form, callers in kinds:
-                before = _predict(prepared, total // 2)
-                rate = await _rate(loop, prepared.requests, total, callers, form)
-                plain = (before + _predict(prepared, total // 2)) / 2
-                gathered[form, callers].add(rate / plain, ranks_per_second=rate, predicts_per_second=plain)
-    return [
-        ratios.row(
-            "durable Rank, many callers",
-            "plain predict",
-            f"{how}, {callers} callers, {form}",
-            at_least=0.6 if callers == max(_MANY) else None,
-        )
-        for (form, callers), ratios in gathered.items()
-    ]
+                kind = form, callers
+                before, work_before = _predict(prepared, total // 2)
+                rate, rank_us = await _rate(loop, prepared.requests, total, callers, form)
+                after, work_after = _predict(prepared, total // 2)
+                plain, predict_us = (before + after) / 2, (work_before + work_after) / 2
+                throughput[kind].add(rate / plain, ranks_per_second=rate, predicts_per_second=plain)
+                work[kind].add(predict_us / rank_us, rank_us=rank_us, predict_us=predict_us)
+    rows: list[Row] = []
+    for form, callers in kinds:
+        conditions = f"{actions} actions{how}, {callers} callers, {form}"
+        goal = (1.0 if " of " in how else 0.6) if callers == max(_MANY) else None
+        what = "durable Rank, many callers"
+        rows.append(throughput[form, callers].row(what, "plain predict", conditions, at_least=goal))
+        rows.append(work[form, callers].row(f"{what}, processor time", "plain predict", conditions))
+    return rows
 
 
-def _predict(prepared: Taught, count: int) -> float:
-    begun = time.perf_counter()
+def _predict(prepared: Taught, count: int) -> tuple[float, float]:
+    """Return how many predictions there are in a second, and the microseconds of processor time of one."""
+    begun, work = time.perf_counter(), time.process_time()
     for number in range(count):
         prepared.predict(number)
-    return count / (time.perf_counter() - begun)
+    return count / (time.perf_counter() - begun), (time.process_time() - work) / count * 1e6
 
 
 async def _rate(
     loop: loopledger.AsyncLoop, requests: list[Request], total: int, callers: int, form: str
-) -> float:
+) -> tuple[float, float]:
+    """Return the same of Ranks, with the processor time of all threads."""
     numbers = iter(range(total))
 
     async def objects() -> None:
@@ -71,9 +86,9 @@ async def _rate(
             await loop.rank_json(requests[number % VARIETY].json)
 
     caller = objects if form == "objects" else as_json
-    begun = time.perf_counter()
+    begun, work = time.perf_counter(), time.process_time()
     await asyncio.gather(*(caller() for _ in range(callers)))
-    return total / (time.perf_counter() - begun)
+    return total / (time.perf_counter() - begun), (time.process_time() - work) / total * 1e6
 
 
 def one_caller(folder: Path, rounds: int, *, compression: bool = False) -> Iterator[Row]:

@@ -25,16 +25,37 @@ class Request(NamedTuple):
     json: bytes
 
 
-def requests(actions: int, seed: int = 1) -> list[Request]:
-    """Return different requests: 8 features of the context, 10 of each action."""
+def requests(actions: int, seed: int = 1, catalogue: int = 0) -> list[Request]:
+    """Return different requests: 8 features of the context, 10 of each action.
+
+    Args:
+        actions: How many each of them has.
+        seed: Of everything in them.
+        catalogue: How many actions there are, for all of the requests; 0: each has its own.
+
+    """
     chance = random.Random(seed)
-    return [_request(actions, chance) for _ in range(VARIETY)]
+    known = list(_offered(catalogue, chance).items())
+    return [
+        _request(dict(chance.sample(known, actions)) if known else None, actions, chance)
+        for _ in range(VARIETY)
+    ]
 
 
-def _request(actions: int, chance: random.Random) -> Request:
+def _request(offered: dict[str, dict[str, Any]] | None, actions: int, chance: random.Random) -> Request:
     context: dict[str, Any] = {f"c{number}": round(chance.random(), 4) for number in range(6)}
     context |= {"device": chance.choice(["mobile", "desktop"]), "hour": chance.choice("abcd")}
-    offered = {
+    if offered is None:
+        offered = _offered(actions, chance)
+    request = {
+        "contextFeatures": [context],
+        "actions": [{"id": name, "features": [features]} for name, features in offered.items()],
+    }
+    return Request(context, offered, msgspec.json.encode(request))
+
+
+def _offered(actions: int, chance: random.Random) -> dict[str, dict[str, Any]]:
+    return {
         f"article-{number}": {
             **{f"f{feature}": round(chance.random(), 4) for feature in range(8)},
             "topic": chance.choice(["sports", "politics", "weather"]),
@@ -42,11 +63,6 @@ def _request(actions: int, chance: random.Random) -> Request:
         }
         for number in range(actions)
     }
-    request = {
-        "contextFeatures": [context],
-        "actions": [{"id": name, "features": [features]} for name, features in offered.items()],
-    }
-    return Request(context, offered, msgspec.json.encode(request))
 
 
 class Taught(NamedTuple):
@@ -75,9 +91,9 @@ class Taught(NamedTuple):
 
 
 @contextmanager
-def taught(actions: int, folder: Path, *, compression: bool = False) -> Generator[Taught]:
-    """Make a loop that has learned a little, and close it."""
-    sent = requests(actions)
+def taught(actions: int, folder: Path, catalogue: int = 0, *, compression: bool = False) -> Generator[Taught]:
+    """Make a loop that has learned a little, and close it; the arguments are those of `requests`."""
+    sent = requests(actions, catalogue=catalogue)
     clock = loopledger.SimulatedClock()
     with TemporaryDirectory(dir=folder, prefix="benchmark-") as data:
         with loopledger.open(data, clock=clock) as ledger:

@@ -19,6 +19,7 @@ class Rank(msgspec.Struct, frozen=True, gc=False):
         actions: Every action id, in the caller's order.
         excluded: Action ids that the model is not offered.
         deferred: Whether the decision is learned from only if it is activated.
+        apart: The context's actions as they end it, one by one, where they are known so.
 
     """
 
@@ -28,6 +29,7 @@ class Rank(msgspec.Struct, frozen=True, gc=False):
     actions: tuple[str, ...]
     excluded: tuple[str, ...]
     deferred: bool
+    apart: tuple[bytes, ...] = ()
 
 
 class RankSlots(msgspec.Struct, frozen=True):

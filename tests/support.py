@@ -76,7 +76,7 @@ class TinyScorer:
         self.model = model
         self.closed = False
 
-    def score(self, context):
+    def score(self, context, actions=()):
         count = len(json.loads(context)["_multi"])
         weights = [sha256(self.model + context + bytes([i])).digest()[0] + 1 for i in range(count)]
         return float32s([weight / sum(weights) for weight in weights])

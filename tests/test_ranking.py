@@ -11,7 +11,7 @@ class Fixed:
     def __init__(self, scores):
         self.scores = scores
 
-    def score(self, context):
+    def score(self, context, actions=()):
         return self.scores
 
     def score_slots(self, context):

@@ -9,7 +9,8 @@ import msgspec
 from loopledger.clock import Clock
 from loopledger.commands import Rank, RankSlots
 from loopledger.deciding.context import build_context
-from loopledger.deciding.rank_json import has_slots, read_rank, read_rank_slots
+from loopledger.deciding.known_actions import known_actions, known_context, worth_looking
+from loopledger.deciding.rank_json import has_slots, read_apart, read_rank, read_rank_slots
 from loopledger.deciding.request import (
     Actions,
     Features,
@@ -65,6 +66,29 @@ def json_command(limits: Limits, ids: "EventIds", request: bytes | str) -> Rank:
         InvalidRequest: Names the field that cannot be used.
 
     """
+    return _known_command(limits, ids, request) or _unknown_command(limits, ids, request)
+
+
+def _known_command(limits: Limits, ids: "EventIds", request: bytes | str) -> Rank | None:
+    """Do it quickly for a request in which nothing is unusual, as almost all are."""
+    read = read_apart(request) if worth_looking(limits) else None
+    known = None if read is None else known_actions(read.actions, limits)
+    if read is None or known is None:
+        return None
+    actions = check_actions(tuple([action.id for action in known]), limits)
+    named = ids.named(read.event_id, limits)
+    left_out: tuple[str, ...] = ()
+    if read.excluded_actions:
+        left_out = check_excluded("excluded", read.excluded_actions, actions)
+        known = [action for action in known if action.id not in left_out]
+    context = known_context(read.context_features, known, limits)
+    if context is None:
+        return None
+    apart = tuple([action.seen for action in known])
+    return Rank(*named, context, actions, left_out, bool(read.defer_activation), apart)
+
+
+def _unknown_command(limits: Limits, ids: "EventIds", request: bytes | str) -> Rank:
     read = read_rank(request)
     actions = check_actions(tuple([action.id for action in read.actions]), limits)
     features: list[Features] = [action.features for action in read.actions]

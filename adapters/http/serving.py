@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +15,8 @@ from starlette.applications import Starlette
 
 from loopledger.adapters.http.patient import PatientProtocol
 from loopledger.errors import LoopledgerError
+
+_SWITCH = 0.0005  # seconds
 
 
 class Place(NamedTuple):
@@ -85,9 +88,25 @@ def serve(app: Starlette, place: Place, times: Times, ready: Callable[[str], Non
         host = f"[{place.host}]" if ":" in place.host else place.host
         scheme = "http" if place.certificate is None else "https"
         server = _Server(config, lambda: ready(f"{scheme}://{host}:{port}"))
-        server.run(sockets=[listening])
+        with _switching_soon():
+            server.run(sockets=[listening])
     if not server.started:
         raise LoopledgerError("the server could not begin; what was said before says why")
+
+
+@contextmanager
+def _switching_soon() -> Generator[None]:
+    """Let threads that compute hand over the interpreter's lock sooner.
+
+    A Rank needs it several times on its way, and Python lets a thread that makes learning lines keep
+    it for 5 milliseconds each time.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 class _Server(uvicorn.Server):

@@ -1,12 +1,14 @@
 """Answering with a model, in this process."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pylibvw
 
 from loopledger.adapters.vw.arguments import to_score
+from loopledger.adapters.vw.parsed import ParsedActions
 from loopledger.errors import LearnerFailed
 from loopledger.learning.learner import SlotScores, Taught
 from loopledger.policy import LearningPolicy
@@ -38,31 +40,45 @@ class VwScorer:
                 self._workspace: Any = pylibvw.vw(to_score(policy, path, what))
             except RuntimeError as error:
                 raise LearnerFailed(f"the model cannot be loaded under its policy: {error}") from None
+        self._actions = ParsedActions(self._workspace)
 
-    def score(self, context: bytes) -> list[float]:
+    def score(self, context: bytes, actions: Sequence[bytes] = ()) -> list[float]:
         """Return a probability for each of the context's actions, by position."""
-        examples = self._predict(context)
+        try:
+            examples, used_up = self._actions.parse(context, actions)
+            self._predict(examples)
+        except RuntimeError as error:
+            raise _no_answer(error) from None
         scores: list[float] = examples[0].get_action_scores()
-        pylibvw.vw._finish_example_multi_ex(self._workspace, examples)  # noqa: SLF001
+        self._actions.finish(used_up)
         return scores
 
     def score_slots(self, context: bytes) -> SlotScores:
         """Return the probabilities for each of the context's slots."""
-        examples = self._predict(context)
+        try:
+            examples, used_up = self._actions.parse(context, ())
+            self._predict(examples)
+        except RuntimeError as error:
+            raise _no_answer(error) from None
         scores: SlotScores = examples[0].get_decision_scores()
-        pylibvw.vw._finish_example_multi_ex(self._workspace, examples)  # noqa: SLF001
+        self._actions.finish(used_up)
         return scores
 
     def close(self) -> None:
         """Free the model."""
         if self._workspace is not None:
+            self._actions.forget()
             self._workspace.finish()
             self._workspace = None
 
-    def _predict(self, context: bytes) -> list[Any]:
+    def _predict(self, examples: list[Any]) -> None:
         try:
-            examples: list[Any] = self._workspace._parse(context.decode())  # noqa: SLF001
             pylibvw.vw.predict_multi(self._workspace, examples)
-        except RuntimeError as error:
-            raise LearnerFailed(f"the model cannot answer: {error}") from None
-        return examples
+        except RuntimeError:
+            # Who knows what it has left in them.
+            self._actions = ParsedActions(self._workspace)
+            raise
+
+
+def _no_answer(error: RuntimeError) -> LearnerFailed:
+    return LearnerFailed(f"the model cannot answer: {error}")

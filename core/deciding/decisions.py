@@ -32,6 +32,7 @@ def rank(state: State, command: Rank, facts: Facts) -> Decided:
         facts.number_for(command.event_id),
         settings.minimum_probability,
         settings.learning_mode,
+        command.apart,
     )
     excluded = command.excluded
     offered = command.actions if not excluded else [name for name in command.actions if name not in excluded]

@@ -26,6 +26,16 @@ class JsonRank(msgspec.Struct, frozen=True, rename="camel", gc=False):
     defer_activation: bool | None = False
 
 
+class RankApart(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """The body of a Rank, its actions still JSON, each by itself."""
+
+    actions: list[msgspec.Raw]
+    context_features: msgspec.Raw = _NOTHING
+    excluded_actions: tuple[str, ...] | None = None
+    event_id: str | None = None
+    defer_activation: bool | None = False
+
+
 class JsonSlot(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """A slot of a JSON request; its features stay JSON."""
 
@@ -50,6 +60,7 @@ class _Form(msgspec.Struct, frozen=True, gc=False):
 
 
 _rank = msgspec.json.Decoder(JsonRank)
+_rank_apart = msgspec.json.Decoder(RankApart)
 _rank_slots = msgspec.json.Decoder(JsonRankSlots)
 _form = msgspec.json.Decoder(_Form)
 _T = TypeVar("_T")
@@ -63,6 +74,16 @@ def read_rank(body: object) -> JsonRank:
 
     """
     return _read(_rank, body)
+
+
+def read_apart(body: object) -> RankApart | None:
+    """Return a Rank request from its JSON with its actions apart; none if `read_rank` might refuse it."""
+    if not isinstance(body, bytes | str):
+        return None
+    try:
+        return _rank_apart.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def read_rank_slots(body: object) -> JsonRankSlots:

@@ -31,6 +31,7 @@ def rank_actions(
     number: float,
     minimum_probability: float,
     mode: LearningMode,
+    actions: Sequence[bytes] = (),
 ) -> Ranking:
     """Choose one of the context's actions.
 
@@ -41,26 +42,34 @@ def rank_actions(
         number: The uniform number that decides (`loopledger.deciding.draw.uniform`).
         minimum_probability: Mixed in where the model gives an action less.
         mode: Whether the model's choice is acted on, or the first action.
+        actions: The context's, apart, where they are known; see `loopledger.learning.learner.Scorer`.
 
     Raises:
         LearnerFailed: The model does not answer for these actions.
 
     """
-    order, probabilities = order_by_probability(likely(scorer, context, count, minimum_probability))
+    given = likely(scorer, context, count, minimum_probability, actions)
+    order, probabilities = order_by_probability(given)
     chosen, probabilities = sample(probabilities, number)
     if mode == "LoggingOnly":
         return _as_sent(order, probabilities)
     return front(order, probabilities, chosen)
 
 
-def likely(scorer: Scorer | None, context: bytes, count: int, minimum_probability: float) -> list[float]:
+def likely(
+    scorer: Scorer | None,
+    context: bytes,
+    count: int,
+    minimum_probability: float,
+    actions: Sequence[bytes] = (),
+) -> list[float]:
     """Return each action's probability before anything is drawn, in the order of the context.
 
     The arguments and errors are those of `rank_actions`.
     """
     if scorer is None:
         return even(count)
-    return usable(scorer.score(context), count, minimum_probability)
+    return usable(scorer.score(context, actions), count, minimum_probability)
 
 
 def even(count: int) -> list[float]:

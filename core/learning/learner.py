@@ -63,8 +63,15 @@ class Weight(NamedTuple):
 class Scorer(Protocol):
     """A model that answers; a pure function of its bytes and the context."""
 
-    def score(self, context: bytes) -> list[float]:
-        """Return a probability for each of the context's actions, by position."""
+    def score(self, context: bytes, actions: Sequence[bytes] = ()) -> list[float]:
+        """Return a probability for each of the context's actions, by position.
+
+        Args:
+            context: As the model sees it.
+            actions: Its actions once more, apart, where the caller has them: the answer is the same,
+                and an engine may find it sooner.
+
+        """
         ...
 
     def score_slots(self, context: bytes) -> SlotScores:
@@ -101,7 +108,7 @@ class NoScorer:
             "publish another version, relearn under a policy, or reset the model"
         )
 
-    def score(self, context: bytes) -> list[float]:  # noqa: ARG002 - a scorer's
+    def score(self, context: bytes, actions: Sequence[bytes] = ()) -> list[float]:  # noqa: ARG002 - a scorer's
         """Say why there is no answer."""
         raise LearnerFailed(self._error)
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,9 @@ from serving import PROGRAM
 
 from loopledger.adapters.cli.main import main
 from loopledger.adapters.embedding.ledger import Ledger
+from loopledger.adapters.http.app import build_app
 from loopledger.adapters.http.keys import create_key
+from loopledger.adapters.http.serving import Place, Times, serve
 from loopledger.adapters.model_signer import _made
 
 RANK = {"actions": [{"id": "a", "features": [{"secret-feature": 1}]}, {"id": "b", "features": []}]}
@@ -224,3 +227,16 @@ def ended(data):
     events = [json.loads(line) for line in result.stdout.splitlines()]
     bodies = [event["body"] for event in events if event["kind"] == "EvaluationEnded"]
     return {body["evaluation"]: body["reason"] for body in bodies}
+
+
+def test_threads_that_compute_do_not_hold_up_answers_for_long(tmp_path):
+    usual = sys.getswitchinterval()
+    served = []
+
+    def ready(_):
+        served.append(sys.getswitchinterval())
+        signal.raise_signal(signal.SIGTERM)
+
+    serve(build_app(tmp_path), Place("127.0.0.1", 0), Times(1, 5), ready)
+    assert served[0] < usual
+    assert sys.getswitchinterval() == usual
