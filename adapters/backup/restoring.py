@@ -240,13 +240,14 @@ def _check_not_erased(reader: Reader, last: int) -> None:
 
 def _put_keys(directory: Directory, source: Path, backup: Backup, names: Sequence[str]) -> None:
     """Put back what opens the loops, where there is nothing of it; what is there stays."""
+    saved = {path: read_out(source, path, backup.files[path]) for path in (KEYS, PAIR) if path in backup.files}
     if directory.folder is None:
         return
-    if KEYS in backup.files and names:
+    if KEYS in saved and names:
         try:
-            saved = msgspec.json.decode(read_out(source, KEYS, backup.files[KEYS]), type=Hashes)
+            hashes = msgspec.json.decode(saved[KEYS], type=Hashes)
         except msgspec.DecodeError as error:
             raise BackupDamaged(f"{KEYS} in the backup cannot be read: {error}") from None
-        put_hashes(directory.folder, {name: saved[name] for name in names if name in saved})
-    if PAIR in backup.files:
-        put_pair(directory.folder, read_out(source, PAIR, backup.files[PAIR]))
+        put_hashes(directory.folder, {name: hashes[name] for name in names if name in hashes})
+    if PAIR in saved:
+        put_pair(directory.folder, saved[PAIR])
