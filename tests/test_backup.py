@@ -155,7 +155,7 @@ def test_loops_that_there_are_not(data, tmp_path):
 
 def test_of_a_log_that_does_not_hold_no_backup_is_made(data, tmp_path):
     learned.tamper(data / "news" / "log.db", "UPDATE events SET body = replace(body, 'hour', 'year')")
-    with pytest.raises(LogDamaged, match="news: event 2 .*no backup was made"):
+    with pytest.raises(LogDamaged, match=r"news: event 2 .*no backup was made"):
         backup(data, tmp_path / "copy")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 

@@ -1,5 +1,6 @@
 """The recipe of docs/backup.md for continuous copies, with Litestream itself."""
 
+import itertools
 import os
 import re
 import shutil
@@ -82,6 +83,18 @@ def copied(recipe, tmp_path, number):
     return folder
 
 
+def caught_up(recipe, tmp_path, head):
+    """Return a copy that has all events: what was answered is there a moment later."""
+    for number in itertools.count():
+        folder = copied(recipe, tmp_path, number)
+        with closing(in_folder(folder).store.reader()) as reader:
+            if reader.head().seq == head:
+                return folder
+        assert number < 60
+        time.sleep(0.5)
+    return None
+
+
 def test_the_recipe(recipe, tmp_path, vw, clock):
     settings = loopledger.Settings(model_update_frequency=0, reward_wait_time=60)
     with loopledger.open(tmp_path / "data", clock=clock) as ledger:
@@ -111,13 +124,7 @@ def test_the_recipe(recipe, tmp_path, vw, clock):
             head = loop.status().events
             anchor = anchor_of(loop.verify())
             assert anchor.seq == head
-            # It is asynchronous: what was answered is there a moment later.
-            for number in range(60):
-                folder = copied(recipe, tmp_path, number)
-                with closing(in_folder(folder).store.reader()) as reader:
-                    if reader.head().seq == head:
-                        break
-                time.sleep(0.5)
+            folder = caught_up(recipe, tmp_path, head)
         found = LoopView("front-page", in_folder(folder), vw).verify(anchors=[anchor])
         assert found.holds, found.findings.problems
         assert found.head == head

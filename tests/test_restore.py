@@ -72,7 +72,7 @@ def left(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_a_loop_comes_back_as_it_was_and_goes_on(saved, new, vw):
+def test_a_loop_comes_back_as_it_was_and_goes_on(saved, new):
     found = restore(new, saved)
     made = read_manifest(saved)
     assert [(one.loop, one.seq, one.at, one.digest, one.saved) for one in found] == [
@@ -137,7 +137,7 @@ def test_at_every_moment_it_is_the_loop_of_that_moment_and_goes_on(golden, tmp_p
     check_moments(golden, tmp_path, vw, step=1)
 
 
-def test_models_that_came_later_stay_behind_and_so_does_what_was_kept_of_the_state(saved, new, vw):
+def test_models_that_came_later_stay_behind_and_so_does_what_was_kept_of_the_state(saved, new):
     trained = learned.seqs(saved / "news" / "log.db", "ModelTrained")
     (found,) = restore(new, saved, "news", seq=trained[1] + 1)
     assert found.findings.versions == 2
@@ -153,7 +153,7 @@ def test_models_that_came_later_stay_behind_and_so_does_what_was_kept_of_the_sta
         assert loop.verify().holds
 
 
-def test_a_moment_may_be_a_time(saved, new, vw):
+def test_a_moment_may_be_a_time(saved, new):
     moment = learned.START + 30_000_000
     found = restore(new, saved, time=moment, chain_only=True)
     with closing(in_folder(saved / "news").store.reader()) as reader:
@@ -285,7 +285,7 @@ def test_a_bit_that_was_flipped_anywhere_is_found(copy, new):
     assert len(restore(new, copy, chain_only=True)) == 2
 
 
-def test_every_bit_of_the_manifest_counts(copy, new):
+def test_every_bit_of_the_manifest_counts(copy):
     path = copy / "manifest.json"
     content = path.read_bytes()
     for place in range(0, len(content), 3):
@@ -381,7 +381,7 @@ def test_what_is_interrupted_leaves_nothing(saved, new, moment, seq):
 
 
 def test_two_that_restore_the_same_do_not_mix(saved, new):
-    def meanwhile(done, total):
+    def meanwhile(_done, _total):
         if "news" not in left(new):
             restore(new, saved, "news", chain_only=True)
 

@@ -86,7 +86,7 @@ def test_a_file_that_is_there_is_never_written_over(folder, tmp_path):
     assert (tmp_path / "copy.db").read_bytes() == b"dear"
 
 
-def test_what_cannot_be_copied_is_said_in_a_sentence(folder, tmp_path):
+def test_what_cannot_be_copied_is_said_in_a_sentence(tmp_path):
     with pytest.raises(LoopledgerError, match="the log cannot be copied: unable to open"):
         copy_log(tmp_path / "missing.db", tmp_path / "copy.db", quiet)
     (tmp_path / "text.db").write_bytes(b"this is no database at all" * 1000)

@@ -240,7 +240,8 @@ def _check_not_erased(reader: Reader, last: int) -> None:
 
 def _put_keys(directory: Directory, source: Path, backup: Backup, names: Sequence[str]) -> None:
     """Put back what opens the loops, where there is nothing of it; what is there stays."""
-    saved = {path: read_out(source, path, backup.files[path]) for path in (KEYS, PAIR) if path in backup.files}
+    there = [path for path in (KEYS, PAIR) if path in backup.files]
+    saved = {path: read_out(source, path, backup.files[path]) for path in there}
     if directory.folder is None:
         return
     if KEYS in saved and names:
