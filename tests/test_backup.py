@@ -86,7 +86,7 @@ def test_some_loops_only_and_their_keys_only(data, tmp_path):
 def test_what_is_secret_of_a_server_comes_along_unless_it_is_left_out(data, tmp_path):
     _, key = create_key(data, "news")
     fingerprint = ModelSigner(data, loopledger.SimulatedClock()).fingerprint()
-    write_service(data, "news", Service(log_retention_days=9))
+    write_service(data, "news", Service(log_retention_days=9, log_mirror_sas_uri="https://secret"))
     backup(data, tmp_path / "copy")
     assert key.encode() not in b"".join((tmp_path / "copy" / name).read_bytes() for name in ("keys.json",))
     assert ModelSigner(tmp_path / "copy", loopledger.SimulatedClock()).fingerprint() == fingerprint
@@ -95,7 +95,8 @@ def test_what_is_secret_of_a_server_comes_along_unless_it_is_left_out(data, tmp_
         assert mode(tmp_path / "copy" / secret) == 0o600
     backup(data, tmp_path / "open", keys=False)
     assert not {"keys.json", "model-signing.pem"} & files(tmp_path / "open")
-    assert "news/service.json" in files(tmp_path / "open")
+    assert read_service(tmp_path / "copy", "news").log_mirror_sas_uri == "https://secret"
+    assert read_service(tmp_path / "open", "news") == Service(log_retention_days=9)
 
 
 def test_nobody_may_read_more_of_it_than_of_the_data_folder(data, tmp_path):
@@ -132,6 +133,14 @@ def test_it_does_not_go_into_the_data_folder(data, out):
     with pytest.raises(InvalidRequest, match="outside the data folder"):
         backup(data, data / out)
     assert files(data) == before
+
+
+def test_a_folder_around_the_data_folder_is_never_replaced(data, tmp_path):
+    backup(data, tmp_path / "copy")
+    inside = shutil.copytree(data, tmp_path / "copy" / "data")
+    with pytest.raises(InvalidRequest, match="not around it"):
+        backup(inside, tmp_path / "copy", force=True)
+    assert files(inside) == files(data)
 
 
 @pytest.mark.parametrize("out", ["missing/folder", "file/copy", "nul\0"])

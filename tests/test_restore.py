@@ -118,6 +118,8 @@ def check_moments(golden, folder, vw, step):
             as_of = then.as_of(seq=seq)
             assert (found.seq, found.at, found.digest) == (seq, as_of.at, as_of.digest)
             assert view(folder / "new" / name, vw).as_of() == as_of
+            if step == 1 and seq % 9 and seq < made.seq:
+                continue
             verification = holds(folder / "new" / name, vw)
             assert verification.holds, (seq, verification.findings.problems)
             loop = ledger.loop(name)

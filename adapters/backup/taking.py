@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from loopledger.adapters.backup.files import sealed, sync_folder
 from loopledger.adapters.backup.manifest import NAME, Backup, SavedLoop, write_manifest
@@ -18,6 +19,7 @@ from loopledger.adapters.embedding.directory import check_name, loop_names
 from loopledger.adapters.http.keys import FILE as KEYS
 from loopledger.adapters.http.keys import hashes_of
 from loopledger.adapters.http.service import FILE as SERVICE
+from loopledger.adapters.http.service import read_service, write_service
 from loopledger.adapters.model_signer import FILE as PAIR
 from loopledger.adapters.place import Place, in_folder
 from loopledger.adapters.private_file import write_private
@@ -49,7 +51,8 @@ def take_backup(
         names: Of the loops; none for all of them.
         out: The folder to make.
         at: The time, UTC in microseconds since 1970.
-        keys: Whether what is secret of a server comes along: hashes of keys, the key pair that signs.
+        keys: Whether what is secret of a server comes along: hashes of keys, the key pair that signs,
+            the address of a log mirror.
         force: Whether to replace a backup of that name.
         progress: Is told of what is done, in thousandths.
 
@@ -75,6 +78,7 @@ def take_backup(
             copying = part(progress, number / len(wanted), _COPYING / len(wanted))
             checking = part(progress, (number + _COPYING) / len(wanted), (1 - _COPYING) / len(wanted))
             loops.append(_saved(data / name, folder / name, copying, checking))
+            _save_service(data, folder, name, secret=keys)
         if keys:
             _save_keys(data, folder, wanted)
         backup = Backup(at=at, loopledger=version("loopledger"), loops=tuple(loops), files=sealed(folder))
@@ -107,9 +111,6 @@ def _saved(source: Path, target: Path, copying: Progress, checking: Progress) ->
                 first.seq if first else None,
             )
         models = _save_models(reader, in_folder(source), in_folder(target))
-    service = source / SERVICE
-    if service.exists():
-        write_private(target / SERVICE, service.read_bytes())
     shutil.copymode(source / "log.db", target / "log.db")
     shutil.copymode(source, target)
     return SavedLoop(source.name, head.seq, head.at, head.digest.hex(), models)
@@ -127,6 +128,14 @@ def _save_models(reader: Reader, source: Place, target: Place) -> tuple[int, ...
             target.checkpoints.save_model(event.version, model)
             found.append(event.version)
     return tuple(found)
+
+
+def _save_service(data: Path, folder: Path, name: str, *, secret: bool) -> None:
+    """Copy what the server keeps beside a loop, with or without the address that lets others write."""
+    if secret and (data / name / SERVICE).exists():
+        write_private(folder / name / SERVICE, (data / name / SERVICE).read_bytes())
+    elif (data / name / SERVICE).exists():
+        write_service(folder, name, replace(read_service(data, name), log_mirror_sas_uri=None))
 
 
 def _save_keys(data: Path, folder: Path, names: Sequence[str]) -> None:
@@ -164,8 +173,11 @@ def _new_folder(data: Path, out: str | Path, *, force: bool) -> Generator[Path]:
 
 
 def _check_free(data: Path, path: Path, *, force: bool) -> None:
-    if path.is_relative_to(os.path.realpath(data)):
-        raise InvalidRequest("out", "must be outside the data folder, and best on another disk")
+    real = Path(os.path.realpath(data))
+    if path.is_relative_to(real) or real.is_relative_to(path):
+        raise InvalidRequest(
+            "out", "must be outside the data folder, not around it, and best on another disk"
+        )
     if not path.exists():
         return
     if not (path / NAME).is_file():

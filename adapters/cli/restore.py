@@ -30,11 +30,11 @@ def command(
     without_keys: bool,
     json_: bool,
 ) -> None:
-    """Put the loops of the backup in FOLDER into the data folder, which must not have them.
+    """Put the loops of the backup in FOLDER back.
 
-    Files, chain, models and decisions are checked first, as `loopledger verify` does; if anything
-    does not hold, no loop is there afterwards. Keys come back only for loops that never had one
-    here, and the signing key pair only if there is none.
+    The data folder must not have them. Files, chain, models and decisions are checked first, as
+    `loopledger verify` does; if anything does not hold, no loop is there afterwards. Keys come back
+    only for loops that never had one here, and the signing key pair only if there is none.
     """
     with no_trace(data), Ledger(data, clock=NoTimers()) as ledger, progress("restoring") as tell:
         found = ledger.restore(

@@ -203,7 +203,8 @@ class Ledger:
         Args:
             out: The folder to make, outside the data folder.
             names: Of the loops.
-            keys: Whether the server's keys (their hashes) and the key pair that signs models come along.
+            keys: Whether what is secret of a server comes along: its keys (their hashes), the key pair
+                that signs models, the address of a log mirror.
             force: Whether to replace a backup that is there.
             progress: Is told of what is done, in thousandths.
 

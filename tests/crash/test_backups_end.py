@@ -68,7 +68,7 @@ def test_a_kill_leaves_nothing_that_is_half_there(tmp_path, learned_data, vw):
 
 @pytest.mark.slow
 def test_many_kills_leave_nothing_that_is_half_there(tmp_path, learned_data, vw):
-    assert len(lives(tmp_path, learned_data, vw, seed=2, count=30)) > 1
+    assert len(lives(tmp_path, learned_data, vw, seed=2, count=12)) > 1
 
 
 NARROW = """
