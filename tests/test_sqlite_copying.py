@@ -53,6 +53,7 @@ def test_a_copy_is_of_one_moment_and_ends_however_much_is_written_meanwhile(fold
 
         def meanwhile(done, total):
             told.append((done, total))
+            assert len(told) < 100, "it is begun anew again and again"
             write(journal, 300)  # enough for the writer's own checkpoints, too
 
         copy_log(folder / "log.db", tmp_path / "copy.db", meanwhile)
