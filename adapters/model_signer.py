@@ -4,6 +4,8 @@ import fcntl
 import io
 import os
 import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib.util import find_spec
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.x509 import Certificate
 
-_FILE = "model-signing.pem"
+FILE = "model-signing.pem"
+"""Where the key pair is in the data folder."""
+
 _YEARS = 20
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
@@ -41,7 +45,7 @@ class ModelSigner:
             raise LoopledgerError(
                 "a signed model needs the cryptography package: pip install 'loopledger[signed]'"
             )
-        self._path = folder / _FILE
+        self._path = folder / FILE
         self._clock = clock
 
     def signed(self, model: bytes) -> bytes:
@@ -62,14 +66,10 @@ class ModelSigner:
         return sha256(_der(self._pair()[1])).hexdigest()
 
     def _pair(self) -> "tuple[RSAPrivateKey, Certificate]":
-        handle = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)  # two who need it first must not make two
+        with _alone(self._path):
             if not self._path.exists():
                 write_private(self._path, _made(datetime.fromtimestamp(self._clock.now() / 1_000_000, UTC)))
             return self._read()
-        finally:
-            os.close(handle)
 
     def _read(self) -> "tuple[RSAPrivateKey, Certificate]":
         from cryptography import x509  # noqa: PLC0415
@@ -86,6 +86,27 @@ class ModelSigner:
         if not isinstance(key, RSAPrivateKey):
             raise LoopledgerError(f"{self._path} holds no RSA key; delete it for a new key pair")
         return key, certificate
+
+
+def put_pair(folder: Path, content: bytes) -> bool:
+    """Put a key pair from elsewhere into a data folder that has none, and tell whether it had none."""
+    path = folder / FILE
+    with _alone(path):
+        if path.exists():
+            return False
+        write_private(path, content)
+        return True
+
+
+@contextmanager
+def _alone(path: Path) -> Generator[None]:
+    """Let others who need the key pair wait meanwhile: two who need it first must not make two."""
+    handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _made(now: datetime) -> bytes:

@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 from scale import keeping_up, many_loops, ten_million
 from serving import serving
-from waiting import waiting
 from storing import size
+from waiting import waiting
 
 PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "many-callers": (many_callers, 15),

@@ -24,6 +24,7 @@ from loopledger.audit.verification import Findings, Problem, Verification
 from loopledger.clock import Clock, SimulatedClock
 from loopledger.deciding.request import Action, Slot
 from loopledger.errors import (
+    BackupDamaged,
     Conflict,
     InvalidRequest,
     LearnerFailed,
@@ -75,6 +76,7 @@ __all__ = [
     "Applied",
     "AsyncLedger",
     "AsyncLoop",
+    "BackupDamaged",
     "Candidate",
     "Caution",
     "Clock",

@@ -76,5 +76,9 @@ class ReplayMismatch(LoopledgerError):
         return type(self), (str(self), self.seq)
 
 
+class BackupDamaged(LoopledgerError):
+    """A backup does not hold what was put into it, or what it holds is no log that can be trusted."""
+
+
 class LearnerFailed(LoopledgerError):
     """The learning engine refused, died, hung, or answered with something that cannot be right."""

@@ -1,7 +1,7 @@
 """The data folder as commands see it."""
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO, TypedDict
 
@@ -43,6 +43,19 @@ def names_in(data: Path, names: tuple[str, ...]) -> list[str]:
             there = f"there {'are' if len(known) > 1 else 'is'} {', '.join(known) or 'none'}"
             raise NotFound(f"there is no loop {name!r} in {data}; {there}")
     return known
+
+
+@contextmanager
+def no_trace(data: Path) -> Generator[None]:
+    """Take a data folder away again that was made for nothing."""
+    there = data.exists()
+    try:
+        yield
+    except BaseException:
+        if not there:
+            with suppress(OSError):
+                data.rmdir()  # only if it is empty
+        raise
 
 
 class Asked(TypedDict, total=False):

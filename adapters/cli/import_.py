@@ -1,14 +1,14 @@
 """`loopledger import`: bring what was learned elsewhere."""
 
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import msgspec
 
 from loopledger.adapters.cli.create import read_policy, read_settings
-from loopledger.adapters.cli.folder import NoTimers
+from loopledger.adapters.cli.folder import NoTimers, no_trace
 from loopledger.adapters.cli.output import as_json, counted, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.embedding.moments import microseconds, text
@@ -91,7 +91,7 @@ def command(  # noqa: PLR0913 - one for each thing that can be brought
     chosen = None if policy is None else read_policy(policy)
     settings = None if settings_file is None else read_settings(settings_file)
     opened, signer = (None, None) if model is None else _opened(model, trust)
-    with _no_trace(data), Ledger(data, clock=NoTimers()) as ledger:
+    with no_trace(data), Ledger(data, clock=NoTimers()) as ledger:
         exists = name in ledger.loops()
         if exists and settings is not None:
             raise InvalidRequest("settings", "are for a new loop; this one has its own")
@@ -112,19 +112,6 @@ def command(  # noqa: PLR0913 - one for each thing that can be brought
         print_json(imported)
     else:
         _show(imported, data / name)
-
-
-@contextmanager
-def _no_trace(data: Path) -> Generator[None]:
-    """Take a data folder away again that was made for nothing."""
-    there = data.exists()
-    try:
-        yield
-    except BaseException:
-        if not there:
-            with suppress(OSError):
-                data.rmdir()  # only if it is empty
-        raise
 
 
 def _opened(path: Path, trust: str | None) -> tuple[bytes, Certificate | None]:

@@ -16,6 +16,7 @@ from loopledger.errors import LogDamaged, LoopledgerError
 _COMMANDS = {
     "apprentice": "apprentice",
     "as-of": "as_of",
+    "backup": "backup",
     "bisect": "bisect",
     "config": "config",
     "create": "create",
@@ -37,6 +38,7 @@ _COMMANDS = {
     "policies": "policies",
     "rank": "rank",
     "relearn": "relearn",
+    "restore": "restore",
     "rollback": "rollback",
     "serve": "serve",
     "status": "status",

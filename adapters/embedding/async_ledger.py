@@ -6,12 +6,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from loopledger.adapters.backup.manifest import Backup
+from loopledger.adapters.backup.restoring import Restored
 from loopledger.adapters.embedding.async_loop import AsyncLoop
 from loopledger.adapters.embedding.building import (
     Policy,
 )
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.adapters.embedding.loop import Loop
+from loopledger.adapters.embedding.moments import Moment
 from loopledger.adapters.embedding.threads import Threads
 from loopledger.clock import Clock
 from loopledger.errors import LoopStopped
@@ -99,6 +102,43 @@ class AsyncLedger:
     async def doctor(self, *names: str) -> Diagnosis:
         """Return what is wrong, or might go wrong, as `Ledger.doctor` does."""
         return await self._threads.run_long(self.ledger.doctor, *names)
+
+    async def backup(
+        self,
+        out: str | Path,
+        *names: str,
+        keys: bool = True,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Backup:
+        """Copy loops into a folder, as `Ledger.backup` does; progress is told in another thread."""
+        return await self._threads.run_long(
+            self.ledger.backup, out, *names, keys=keys, force=force, progress=progress
+        )
+
+    async def restore(
+        self,
+        source: str | Path,
+        *names: str,
+        time: Moment | None = None,
+        seq: int | None = None,
+        called: str | None = None,
+        chain_only: bool = False,
+        keys: bool = True,
+        progress: Progress | None = None,
+    ) -> list[Restored]:
+        """Put loops of a backup here, as `Ledger.restore` does; progress is told in another thread."""
+        return await self._threads.run_long(
+            self.ledger.restore,
+            source,
+            *names,
+            time=time,
+            seq=seq,
+            called=called,
+            chain_only=chain_only,
+            keys=keys,
+            progress=progress,
+        )
 
     async def close(self) -> None:
         """Carry out what waits, and close every loop."""

@@ -32,6 +32,9 @@ class Directory:
         open_loops: How many loops may be open at a time.
         most_waiting: How many commands may wait at each.
 
+    Attributes:
+        folder: The data folder; none in memory.
+
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class Directory:
         self.learner = VwLearner(workers)
         self.chores = Chores(workers or os.cpu_count() or 1)
         self.searches = Chores(1)  # one at a time; trainings must not wait for it
-        self._folder = folder
+        self.folder = folder
         self._memory: dict[str, Place] = {}
         self._open_loops = open_loops
         self._most_waiting = most_waiting
@@ -68,10 +71,10 @@ class Directory:
             if self.has(name):
                 raise Conflict(f"there is a loop {name!r} already")
             self.try_policy(policy, settings)
-            if self._folder is None:
+            if self.folder is None:
                 create(self._place(name).store, self.clock, created)
             else:
-                with self.new_folder(self._folder, name) as beside:
+                with self.new_folder(self.folder, name) as beside:
                     create(beside.store, self.clock, created)
 
     def try_policy(self, policy: LearningPolicy, settings: Settings) -> None:
@@ -104,8 +107,8 @@ class Directory:
             raise LoopStopped("the ledger is closed")
         if self.has(name):
             raise Conflict(f"there is a loop {name!r} already")
-        if self._folder is not None:
-            with self.new_folder(self._folder, name) as beside:
+        if self.folder is not None:
+            with self.new_folder(self.folder, name) as beside:
                 yield beside
             return
         place = in_memory()
@@ -115,13 +118,13 @@ class Directory:
 
     def has(self, name: str) -> bool:
         """Tell whether there is a loop of that name."""
-        return name in self._memory if self._folder is None else (self._folder / name / "log.db").is_file()
+        return name in self._memory if self.folder is None else (self.folder / name / "log.db").is_file()
 
     def names(self) -> list[str]:
         """Return the names of the loops, in order."""
-        if self._folder is None:
+        if self.folder is None:
             return sorted(self._memory)
-        return loop_names(self._folder)
+        return loop_names(self.folder)
 
     def place(self, name: str) -> Place:
         """Return where a loop is kept.
@@ -193,7 +196,7 @@ class Directory:
             self.place(name)
         sessions = list(self._sessions.items())
         failures = {name: session.last_failure for name, session in sessions if session.last_failure}
-        return diagnose(self._folder, names or self.names(), int(self.clock.now()), failures)
+        return diagnose(self.folder, names or self.names(), int(self.clock.now()), failures)
 
     def close(self) -> None:
         """Close every loop and end the learning processes."""
@@ -257,6 +260,6 @@ class Directory:
             os.close(handle)
 
     def _place(self, name: str) -> Place:
-        if self._folder is None:
+        if self.folder is None:
             return self._memory.setdefault(name, in_memory())
-        return in_folder(self._folder / name)
+        return in_folder(self.folder / name)

@@ -6,6 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from loopledger.adapters.backup.manifest import Backup
+from loopledger.adapters.backup.restoring import Restored, Wish, restore_backup
+from loopledger.adapters.backup.taking import take_backup
 from loopledger.adapters.embedding.building import (
     Policy,
     as_policy,
@@ -14,6 +17,7 @@ from loopledger.adapters.embedding.building import (
 from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.history import import_history
 from loopledger.adapters.embedding.loop import Loop
+from loopledger.adapters.embedding.moments import Moment, instant
 from loopledger.adapters.place import check_name
 from loopledger.adapters.ready import default_policy
 from loopledger.adapters.signed_model import opened_model
@@ -184,6 +188,78 @@ class Ledger:
         """
         return self.directory.diagnose(names)
 
+    def backup(
+        self,
+        out: str | Path,
+        *names: str,
+        keys: bool = True,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Backup:
+        """Copy some loops, or all if none is named, into a folder that is there whole or not at all.
+
+        Each log is copied as it is at one moment, and its chain is checked in the copy; whoever
+        writes to it, here or in another process, goes on meanwhile (docs/backup.md).
+
+        Args:
+            out: The folder to make, outside the data folder.
+            names: Of the loops.
+            keys: Whether what is secret of a server comes along: its keys (their hashes), the key pair
+                that signs models, the address of a log mirror.
+            force: Whether to replace a backup that is there.
+            progress: Is told of what is done, in thousandths.
+
+        Raises:
+            NotFound: There is no such loop, or none at all.
+            Conflict: There is a folder of that name.
+            InvalidRequest: The backup cannot be made there, or the ledger is in memory.
+            LogDamaged: A log does not hold, so that no copy of it would.
+            LoopledgerError: A log cannot be copied.
+
+        """
+        data, now = self.directory.folder, int(self.directory.clock.now())
+        if data is None:
+            raise InvalidRequest("folder", "is in memory, and a backup copies files: open a folder")
+        return take_backup(data, names, out, now, keys=keys, force=force, progress=progress)
+
+    def restore(
+        self,
+        source: str | Path,
+        *names: str,
+        time: Moment | None = None,
+        seq: int | None = None,
+        called: str | None = None,
+        chain_only: bool = False,
+        keys: bool = True,
+        progress: Progress | None = None,
+    ) -> list[Restored]:
+        """Put some loops of a backup, or all if none is named, into this data folder.
+
+        Everything is checked as `Loop.verify` does before a loop is there; if something does not
+        hold, none is.
+
+        Args:
+            source: The backup's folder.
+            names: Of the loops.
+            time: As they were at this time; or
+            seq: after this event of the one loop that is named; with neither of them, whole.
+            called: Another name for the one loop that is named, so that it can stand beside the one
+                that goes on. It draws as before: a log keeps the name that it was made under.
+            chain_only: Whether to check the chain only, and neither models nor decisions.
+            keys: Whether the server's keys come back for loops that never had one here, and the key
+                pair that signs models if there is none here.
+            progress: Is told of what is done, in thousandths.
+
+        Raises:
+            InvalidRequest: The source is no backup, or an argument cannot be used.
+            NotFound: There is no such loop in it, or it did not exist at that moment.
+            Conflict: There is a loop of that name here, or what there was at that moment was erased since.
+            BackupDamaged: Something in the backup does not hold.
+
+        """
+        wish = Wish(instant(time), seq, called, chain_only, keys)
+        return restore_backup(self.directory, _source(source), names, wish, progress)
+
     def close(self) -> None:
         """Carry out what waits, and close every loop."""
         self._close()
@@ -204,3 +280,9 @@ def _data_folder(folder: str | Path) -> Path:
     except (OSError, TypeError, ValueError) as error:
         raise InvalidRequest("folder", f"cannot be used as a data folder: {error}") from error
     return place
+
+
+def _source(source: object) -> Path:
+    if not isinstance(source, str | Path):
+        raise InvalidRequest("source", f"must be a folder's name (got {type(source).__name__})")
+    return Path(source)

@@ -19,6 +19,9 @@ import msgspec
 from loopledger.adapters.private_file import write_private
 from loopledger.errors import Conflict, InvalidRequest, LoopledgerError, NotFound
 
+FILE = "keys.json"
+"""Where the hashes are in the data folder."""
+
 NAMES = ("key1", "key2")
 """What a loop's keys are called."""
 
@@ -78,6 +81,23 @@ def list_keys(folder: Path) -> list[tuple[str, str]]:
     return [(loop, name) for loop, own in sorted(_read(folder).items()) for name in sorted(own)]
 
 
+def hashes_of(folder: Path, loops: Iterable[str]) -> Hashes:
+    """Return the hashes of some loops' keys."""
+    known = _read(folder)
+    return {loop: known[loop] for loop in loops if loop in known}
+
+
+def put_hashes(folder: Path, hashes: Hashes) -> list[str]:
+    """Let keys from elsewhere open the loops that never had one here, and return which loops these are.
+
+    Where there are keys, or were, nothing changes: one that was revoked must not come back.
+    """
+    with _changing(folder) as known:
+        new = [loop for loop in hashes if loop not in known]
+        known |= {loop: hashes[loop] for loop in new}
+    return new
+
+
 def sent_keys(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
     """Yield the keys that the headers of a request hold."""
     for name, value in headers:
@@ -134,7 +154,7 @@ class Keys:
 
 
 def _file(folder: Path) -> Path:
-    return folder / "keys.json"
+    return folder / FILE
 
 
 def _hash(key: str) -> str:

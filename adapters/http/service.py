@@ -7,7 +7,8 @@ import msgspec
 from loopledger.adapters.private_file import write_private
 from loopledger.errors import LoopledgerError
 
-_FILE = "service.json"
+FILE = "service.json"
+"""Where it is in the loop's folder."""
 
 
 class Service(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -36,7 +37,7 @@ def read_service(folder: Path, loop: str) -> Service:
         LoopledgerError: The file cannot be read.
 
     """
-    path = folder / loop / _FILE
+    path = folder / loop / FILE
     try:
         return msgspec.json.decode(path.read_bytes(), type=Service)
     except FileNotFoundError:
@@ -47,4 +48,4 @@ def read_service(folder: Path, loop: str) -> Service:
 
 def write_service(folder: Path, loop: str, service: Service) -> None:
     """Keep it beside the loop; only the owner may read it, as a mirror's address holds a secret."""
-    write_private(folder / loop / _FILE, msgspec.json.format(msgspec.json.encode(service)))
+    write_private(folder / loop / FILE, msgspec.json.format(msgspec.json.encode(service)))

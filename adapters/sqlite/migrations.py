@@ -17,6 +17,11 @@ _MIGRATIONS = """
 
 
 _SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
+_OF_REPLICATION = {
+    ("_litestream_seq", "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)"),
+    ("_litestream_lock", "CREATE TABLE _litestream_lock (id INTEGER)"),
+}
+"""What Litestream makes in every database that it copies; nothing of the log is in it or depends on it."""
 
 
 class Migration(NamedTuple):
@@ -122,7 +127,7 @@ def changed_schema(connection: sqlite3.Connection) -> list[str]:
         found = set(connection.execute(_SCHEMA))
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise _unreadable(error) from error
-    return sorted({name for name, _ in found ^ _schema(done)})
+    return sorted({name for name, _ in (found - _OF_REPLICATION) ^ _schema(done)})
 
 
 def _unreadable(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
