@@ -12,6 +12,7 @@ from pathlib import Path
 from loopledger.adapters.doctor.diagnose import diagnose
 from loopledger.adapters.embedding.chores import Chores
 from loopledger.adapters.embedding.session import Session
+from loopledger.adapters.folders import sync_folder
 from loopledger.adapters.place import Place, in_folder, in_memory
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.clock import Clock
@@ -253,11 +254,7 @@ class Directory:
         except OSError as error:
             shutil.rmtree(beside, ignore_errors=True)
             raise Conflict(f"the folder {folder / name} is in the way: {error}") from None
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(folder)
 
     def _place(self, name: str) -> Place:
         if self._folder is None:
