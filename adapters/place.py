@@ -5,7 +5,7 @@ from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from loopledger.adapters.files import FileCheckpoints
-from loopledger.adapters.folders import make_folder
+from loopledger.adapters.lasting import make_folder
 from loopledger.adapters.memory import MemoryCheckpoints, MemoryStore
 from loopledger.adapters.sqlite.store import SqliteStore
 from loopledger.errors import LoopledgerError

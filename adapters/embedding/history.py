@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from loopledger.adapters.cooked_files import CookedFiles
-from loopledger.adapters.embedding.directory import Directory, check_name
+from loopledger.adapters.embedding.directory import Directory, check_name, no_raw_errors
 from loopledger.adapters.embedding.moments import microseconds
 from loopledger.adapters.ready import default_policy, ready_policy
 from loopledger.errors import Conflict, InvalidRequest
@@ -17,6 +17,7 @@ from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
 
 
+@no_raw_errors()
 def import_history(
     directory: Directory,
     name: str,
@@ -41,6 +42,7 @@ def import_history(
     Raises:
         Conflict: There is a loop of that name.
         InvalidRequest: Something cannot be used, or there is no decision in the files.
+        LoopledgerError: The disk does not take it.
 
     """
     check_name(name)

@@ -14,7 +14,7 @@ from loopledger.adapters.embedding.building import (
 from loopledger.adapters.embedding.directory import Directory, check_name
 from loopledger.adapters.embedding.history import import_history
 from loopledger.adapters.embedding.loop import Loop
-from loopledger.adapters.folders import make_folder
+from loopledger.adapters.lasting import make_folder
 from loopledger.adapters.ready import default_policy
 from loopledger.adapters.signed_model import opened_model
 from loopledger.adapters.system_clock import SystemClock

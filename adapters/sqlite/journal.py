@@ -7,6 +7,7 @@ from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
+from loopledger.adapters.lasting import write_again
 from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer, without_waiting
 from loopledger.adapters.sqlite.lock import WriterLock
@@ -46,7 +47,10 @@ class SqliteJournal(SqliteReader):
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = WriterLock(path.with_name("writer.lock"))
+        try:
+            self._lock = WriterLock(path.with_name("writer.lock"))
+        except OSError as error:
+            raise queries.refused(error) from error
         try:
             super().__init__(connect_writer(path))
         except BaseException as error:
@@ -57,7 +61,7 @@ class SqliteJournal(SqliteReader):
         try:
             migrate(self._connection)
             check_unchanged(self._connection)
-            self._epoch = self._take_over()
+            self._epoch = self._take_over(path.with_name(f"{path.name}-wal"))
             check_end(self.head(), self.committed())
             if self._one(queries.ANY_ERASED):
                 # The writer before may have died while the write-ahead log still held what was erased.
@@ -119,9 +123,12 @@ class SqliteJournal(SqliteReader):
             self._connection.executemany(queries.ERASE, hashes)
             first = found[-1][0] + 1
 
-    def _take_over(self) -> int:
+    def _take_over(self, ahead: Path) -> int:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
+        # The writer before may have stopped at a sync that failed. What it wrote is read back from the
+        # machine's memory then, but may never reach the disk: only what is written again is synced again.
+        write_again(ahead)
         row = execute("UPDATE writer SET epoch = epoch + 1 RETURNING epoch").fetchone()
         execute("COMMIT")
         if row is None:

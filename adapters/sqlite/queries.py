@@ -169,9 +169,9 @@ def meaning(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
 
 def refused(error: BaseException) -> BaseException:
     """Return what an error at opening a log means to somebody who knows nothing of SQLite."""
-    if not isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError):
+    if not isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError | OSError):
         return error
-    found = meaning(error)
+    found = error if isinstance(error, OSError) else meaning(error)
     if isinstance(found, LogDamaged):
         return found
     return LoopledgerError(

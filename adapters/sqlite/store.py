@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loopledger.adapters.folders import make_folder
+from loopledger.adapters.lasting import make_folder
 from loopledger.adapters.sqlite.journal import SqliteJournal
 from loopledger.adapters.sqlite.reader import SqliteReader, open_reader
 from loopledger.errors import NotFound

@@ -22,27 +22,29 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum how { KILL = 1, TEAR, FAIL_ONCE, FAIL_ON, FILL_UP };
+enum how { KILL = 1, TEAR, FAIL_ONCE, FAIL_ON, FILL_UP, FAIL_SYNC_ONCE, FAIL_SYNC_ON };
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* one at a time: the order is the record's */
 static volatile long left = 0, counted = 0;
-static volatile int how = 0, error = 0, failing = 0;
-static char under[PATH_MAX] = ""; /* what else is left alone; relative to nothing: any part of a path */
+static volatile int how = 0, error = 0, failing = 0, only_syncs = 0;
+static char under[PATH_MAX] = "", spared[PATH_MAX] = ""; /* what is not under the one, or has the other, is left alone */
 static volatile int recording = -1;
 
 #define REAL(type, name, ...) \
     static type (*real)(__VA_ARGS__) = NULL; \
     if (!real) real = dlsym(RTLD_NEXT, name)
 
-/* Let the n-th call that concerns a path with this part in it go wrong. */
-void disk_arm(long n, int what, int with, const char *part) {
+/* Let the n-th call go wrong that concerns a path with the one part in it and without the other. */
+void disk_arm(long n, int what, int with, const char *part, const char *but) {
     pthread_mutex_lock(&turn);
     counted = 0;
     failing = 0;
     left = n;
-    how = what;
+    only_syncs = what >= FAIL_SYNC_ONCE;
+    how = what == FAIL_SYNC_ONCE ? FAIL_ONCE : what == FAIL_SYNC_ON ? FAIL_ON : what;
     error = with;
     snprintf(under, sizeof under, "%s", part);
+    snprintf(spared, sizeof spared, "%s", but);
     pthread_mutex_unlock(&turn);
 }
 
@@ -50,12 +52,12 @@ void disk_arm(long n, int what, int with, const char *part) {
 long disk_repair(void) {
     pthread_mutex_lock(&turn);
     left = 0;
-    failing = 0;
+    how = 0;
     pthread_mutex_unlock(&turn);
     return counted;
 }
 
-/* Tell whether a call has failed. */
+/* Tell whether a call has failed since the disk was armed. */
 int disk_failing(void) { return failing; }
 
 /* ---- the record: a head of 29 bytes, a path, and what was written or another path ---- */
@@ -114,13 +116,14 @@ static int from_outside(const char *path) {
 }
 
 /* Return what is to happen to this call: nothing, or how it goes wrong. Sets `errno` if it fails. */
-static int fate(const char *path) {
+static int fate(char what, const char *path) {
     int with = from_outside(path);
     if (with) {
         errno = with;
         return FAIL_ON;
     }
-    if (!strstr(path, under)) return 0;
+    if (only_syncs && what != 's') return 0;
+    if (!strstr(path, under) || (*spared && strstr(path, spared))) return 0;
     counted++;
     if (failing && (how == FAIL_ON || how == FILL_UP)) {
         errno = error;
@@ -134,7 +137,7 @@ static int fate(const char *path) {
 
 static void die(void) { kill(getpid(), SIGKILL); }
 
-/* Return a file's path, if it is one that is looked at. */
+/* Return 1 and the path for a file that is looked at, and 2 for a folder. */
 static int is_ours(int fd, char *path, int64_t *file) {
     struct stat found;
     char link[64];
@@ -145,7 +148,7 @@ static int is_ours(int fd, char *path, int64_t *file) {
     if (size < 0) return 0;
     path[size] = 0;
     *file = (int64_t)found.st_ino;
-    return 1;
+    return S_ISDIR(found.st_mode) ? 2 : 1;
 }
 
 /* Carry out a call whose bytes may be written by half: `PART(size)` is the real one, with so many bytes. */
@@ -156,7 +159,7 @@ static int is_ours(int fd, char *path, int64_t *file) {
     pthread_mutex_lock(&turn); \
     int64_t at_ = AT; \
     ssize_t done = -1; \
-    switch (fate(path)) { \
+    switch (fate('w', path)) { \
     case 0: done = PART(size); break; \
     case TEAR: PART(size / 2); /* fall through */ \
     case KILL: die(); break; \
@@ -167,12 +170,12 @@ static int is_ours(int fd, char *path, int64_t *file) {
     pthread_mutex_unlock(&turn); \
     return done
 
-/* Carry out a call that is done or not; `DONE` puts it into the record, with `errno` in `failed`. */
-#define CARRIED_OUT(TYPE, PATH, CALL, DONE) \
+/* Carry out a call that is done or not, by what the record calls it; `DONE` puts it into the record, with `errno` in `failed`. */
+#define CARRIED_OUT(WHAT, PATH, CALL, DONE) \
     pthread_mutex_lock(&turn); \
-    int what_ = fate(PATH); \
+    int what_ = fate(WHAT, PATH); \
     if (what_ == KILL || what_ == TEAR) die(); \
-    TYPE result = what_ ? -1 : CALL; \
+    int result = what_ ? -1 : CALL; \
     int failed = result < 0 ? errno : 0; \
     DONE; \
     pthread_mutex_unlock(&turn); \
@@ -204,8 +207,9 @@ ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
 static int synced(int fd, int (*real)(int)) {
     char path[PATH_MAX];
     int64_t file;
-    if (!is_ours(fd, path, &file)) return real(fd);
-    CARRIED_OUT(int, path, 0, note('s', file, 0, path, "", 0, failed));
+    int is = is_ours(fd, path, &file);
+    if (!is) return real(fd);
+    CARRIED_OUT('s', path, 0, note(is == 2 ? 'd' : 's', file, 0, path, "", 0, failed));
 }
 
 int fsync(int fd) {
@@ -222,7 +226,7 @@ static int cut(int fd, int64_t size, int (*real)(int, off64_t)) {
     char path[PATH_MAX];
     int64_t file;
     if (!is_ours(fd, path, &file)) return real(fd, size);
-    CARRIED_OUT(int, path, real(fd, size), if (!failed) note('t', file, size, path, "", 0, 0));
+    CARRIED_OUT('t', path, real(fd, size), if (!failed) note('t', file, size, path, "", 0, 0));
 }
 
 int ftruncate(int fd, off_t size) {
@@ -237,12 +241,12 @@ int ftruncate64(int fd, off64_t size) {
 
 int rename(const char *from, const char *to) {
     REAL(int, "rename", const char *, const char *);
-    CARRIED_OUT(int, from, real(from, to), if (!failed) note('r', 0, 0, from, to, strlen(to), 0));
+    CARRIED_OUT('r', from, real(from, to), if (!failed) note('r', 0, 0, from, to, strlen(to), 0));
 }
 
 int mkdir(const char *path, mode_t mode) {
     REAL(int, "mkdir", const char *, mode_t);
-    CARRIED_OUT(int, path, real(path, mode), if (!failed) note('m', 0, 0, path, "", 0, 0));
+    CARRIED_OUT('m', path, real(path, mode), if (!failed) note('m', 0, 0, path, "", 0, 0));
 }
 
 static const char *whole(int folder, const char *path, char *room) {
@@ -257,19 +261,19 @@ static const char *whole(int folder, const char *path, char *room) {
 
 int unlink(const char *path) {
     REAL(int, "unlink", const char *);
-    CARRIED_OUT(int, path, real(path), if (!failed) note('u', 0, 0, path, "", 0, 0));
+    CARRIED_OUT('u', path, real(path), if (!failed) note('u', 0, 0, path, "", 0, 0));
 }
 
 int unlinkat(int folder, const char *path, int flags) {
     REAL(int, "unlinkat", int, const char *, int);
     char room[PATH_MAX];
     const char *name = whole(folder, path, room);
-    CARRIED_OUT(int, name, real(folder, path, flags), if (!failed) note('u', 0, 0, name, "", 0, 0));
+    CARRIED_OUT('u', name, real(folder, path, flags), if (!failed) note('u', 0, 0, name, "", 0, 0));
 }
 
 int rmdir(const char *path) {
     REAL(int, "rmdir", const char *);
-    CARRIED_OUT(int, path, real(path), if (!failed) note('u', 0, 0, path, "", 0, 0));
+    CARRIED_OUT('u', path, real(path), if (!failed) note('u', 0, 0, path, "", 0, 0));
 }
 
 static void made(int fd, const char *path) {
@@ -304,7 +308,7 @@ static int makes(const char *path, int flags) {
             } \
             return result; \
         } \
-        CARRIED_OUT(int, path, real(path, flags, mode), if (!failed) made(result, path)); \
+        CARRIED_OUT('o', path, real(path, flags, mode), if (!failed) made(result, path)); \
     }
 
 OPENED(open)

@@ -27,6 +27,8 @@ class How(IntEnum):
     FAIL_ON = 4
     FILL_UP = 5
     """What can be written is written by half, and nothing after it."""
+    FAIL_SYNC_ONCE = 6
+    FAIL_SYNC_ON = 7
 
 
 def built(folder):
@@ -43,9 +45,9 @@ def environment(library, **more):
     return {**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": search, **more}
 
 
-def arm(call, how, error, part):
-    """Let the so-manyth call that concerns a path with this part in it go wrong."""
-    ctypes.CDLL(None).disk_arm(ctypes.c_long(call), int(how), error, str(part).encode())
+def arm(call, how, error, part, but=""):
+    """Let the so-manyth call go wrong that concerns a path with the one part in it and without the other."""
+    ctypes.CDLL(None).disk_arm(ctypes.c_long(call), int(how), error, str(part).encode(), str(but).encode())
 
 
 def repair():

@@ -125,8 +125,10 @@ class Disk:
         self._files[told.file].since.append((told.at, None))
 
     def _s(self, told):
-        found = self._files.get(told.file)
-        (found or self._folder(self._root / told.path)).synced(told.error)
+        self._files[told.file].synced(told.error)
+
+    def _d(self, told):
+        self._folder(self._root / told.path).synced(told.error)
 
     def _m(self, told):
         folder, name = self._place(told.path)

@@ -35,7 +35,7 @@ def chances(seed):
         yield Some(random.Random(f"{seed} {number}"), torn=number % 2 == 1)
 
 
-def outcomes(told, root, into, often=1):
+def outcomes(told, root, into):
     """Yield what may be left, with what was acknowledged by then, wherever the power may fail.
 
     That is before a sync, when most is unsure, and wherever something was acknowledged. What would be
@@ -43,7 +43,7 @@ def outcomes(told, root, into, often=1):
     """
     disk, said, seen = Disk(root), [], set()
     for number, one in enumerate([*told, None]):
-        if one is None or one.what in "as":
+        if one is None or one.what in "asd":
             for chance in chances(number):
                 shutil.rmtree(into, ignore_errors=True)
                 left = disk.write_to(into, chance)
@@ -78,6 +78,8 @@ def test_nothing_acknowledged_is_lost(tmp_path, disk):
     assert len(outcomes) > 300
 
 
-@pytest.mark.parametrize(("weaker", "what"), [("no syncs at commits", "decision"), ("no syncs of folders", "loop")])
+@pytest.mark.parametrize(
+    ("weaker", "what"), [("no syncs at commits", "decision"), ("no syncs of folders", "loop")]
+)
 def test_what_syncs_less_is_caught(tmp_path, disk, weaker, what):
     assert any(f"an acknowledged {what} is lost" in one for one in complaints(tmp_path, disk, weaker))

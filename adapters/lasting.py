@@ -1,8 +1,10 @@
-"""Folders whose names outlive a power cut."""
+"""What has to be done for files to outlive a power cut, and is easily forgotten."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
+
+_PIECE = 1_048_576
 
 
 def make_folder(folder: Path) -> None:
@@ -25,5 +27,23 @@ def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_again(path: Path) -> None:
+    """Write a file's bytes over themselves, if there is one: the next sync then covers all of them.
+
+    Where a sync has failed, systems take what it was for as written, and leave it out of the next.
+    Nobody else may write there meanwhile.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        at = 0
+        while content := os.pread(handle, _PIECE, at):
+            at += os.pwrite(handle, content, at)
     finally:
         os.close(handle)
