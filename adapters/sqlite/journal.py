@@ -13,7 +13,7 @@ from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer, wit
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import check_unchanged, migrate
 from loopledger.adapters.sqlite.reader import SqliteReader
-from loopledger.errors import LogDamaged, LoopInUse
+from loopledger.errors import LogDamaged, LoopInUse, LoopStopped
 from loopledger.log.chain import Record, body_hash, check_end
 from loopledger.log.events import Run
 
@@ -43,6 +43,7 @@ class SqliteJournal(SqliteReader):
     Raises:
         LoopInUse: Another writer has it.
         LogDamaged: It is no log, or does not end where the last writer left it.
+        LoopStopped: The machine does not let it be opened: its disk fails or is full.
 
     """
 
@@ -50,12 +51,12 @@ class SqliteJournal(SqliteReader):
         try:
             self._lock = WriterLock(path.with_name("writer.lock"))
         except OSError as error:
-            raise queries.refused(error) from error
+            raise queries.refused(error, LoopStopped) from error
         try:
             super().__init__(connect_writer(path))
         except BaseException as error:
             self._lock.release()
-            raise queries.refused(error) from error
+            raise queries.refused(error, LoopStopped) from error
         self._since_checkpoint = 0
         self._overwrite = False
         try:
@@ -69,7 +70,7 @@ class SqliteJournal(SqliteReader):
                 self._checkpoint()
         except BaseException as error:
             self.close()
-            raise queries.refused(error) from error
+            raise queries.refused(error, LoopStopped) from error
 
     def append(self, records: Sequence[Record], erased: Sequence[Run] = ()) -> None:
         """Make the records durable, all or none, and erase bodies with the same transaction.

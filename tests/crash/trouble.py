@@ -1,9 +1,9 @@
-"""A loop's life by the API, with a disk that fails and is repaired: `python trouble.py HOW ERROR FOLDER`.
+"""A loop's life by the API, with a disk that fails: `python trouble.py HOW ERROR FOLDER FIRST STEP [RECORD]`.
 
-It is told again and again, until every call that changes files has failed once; or once, for a fourth word
-that says which call fails, and what the disk was told is written down beside the folder. Whoever hears of it has
-the disk repaired, opens the loop again, and asks again. What went wrong goes to the standard output, a
-line of JSON for each life.
+It is told again and again, and each time another call that changes files fails: the first, and then every
+so-manyth. Whoever hears of it has the disk repaired, opens the loop again, and asks again. What went wrong
+goes to the standard output, a line of JSON for each life. With a record it is told once, and what the disk
+was told is written down there.
 """
 
 import errno
@@ -110,7 +110,7 @@ class Life:
             # Somebody opens it while the disk still fails.
             with suppress(LoopledgerError):
                 self._loop()
-        elif isinstance(error, LoopStopped):
+        elif isinstance(error, LoopStopped) and "has stopped" in str(error):
             # Until somebody opens it, it stays as it is, whatever the disk does meanwhile.
             faulty.repair()
             try:
@@ -156,15 +156,15 @@ def lives(how, error, folder, calls):
             return
 
 
-def main(how, error, folder, call=None):
-    folder = Path(folder)
-    if call:
-        faulty.record(folder.with_name("record"))
+def main(how, error, folder, first, step, record=""):
+    calls = count(int(first), int(step))
+    if record:
+        calls = [int(first)]
+        faulty.record(record)
     journal._CHECKPOINT_BYTES = 60_000
     eraser._PORTION = 1
     with patch.object(directory, "VwLearner", lambda _: story.Learner()):
-        calls = [int(call)] if call else count(1)
-        for told in lives(faulty.How[how], getattr(errno, error), folder, calls):
+        for told in lives(faulty.How[how], getattr(errno, error), Path(folder), calls):
             os.write(1, json.dumps(told).encode() + b"\n")
 
 
