@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import faulty
 import httpx2
@@ -41,8 +41,8 @@ class Server:
             for name, key in keys.items()
         }
 
-    def rank(self, loop, number):
-        return self._clients[loop].post(RANK, json=request(number))
+    def rank(self, loop, number, **more):
+        return self._clients[loop].post(RANK, json=request(number), **more)
 
     def reward(self, loop, number):
         path = f"/personalizer/v1.0/events/event-{number}/reward"
@@ -114,13 +114,17 @@ def test_one_loops_disk_is_that_loops_alone(tmp_path, served, disk, error):
 
 
 def test_who_asks_again_after_a_crash_gets_the_same_bytes(served):
-    _, begin = served
+    data, begin = served
     before = {}
     for _ in range(2):
         with begin() as server:
             for number in range(len(before) + 2):
+                # Once without waiting for the answer, and over again.
+                with suppress(httpx2.TimeoutException):
+                    server.rank("lucky", number, timeout=0.0001)
                 answer = server.rank("lucky", number)
                 assert answer.status_code == 201
                 assert before.setdefault(number, answer.content) == answer.content
             server.process.kill()
             assert server.process.wait(60) == -9
+    assert answered(data, "lucky") == {f"event-{number}" for number in before}
