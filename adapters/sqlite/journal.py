@@ -129,6 +129,7 @@ class SqliteJournal(SqliteReader):
         execute("BEGIN IMMEDIATE")
         # The writer before may have stopped at a sync that failed. What it wrote is read back from the
         # machine's memory then, but may never reach the disk: only what is written again is synced again.
+        # No other writer can be there, now that this transaction has begun, and SQLite locks other files.
         write_again(ahead)
         row = execute("UPDATE writer SET epoch = epoch + 1 RETURNING epoch").fetchone()
         execute("COMMIT")

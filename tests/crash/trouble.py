@@ -1,9 +1,9 @@
-"""A loop's life by the API, with a disk that fails: `python trouble.py HOW ERROR FOLDER FIRST STEP [RECORD]`.
+"""A loop's life by the API, with a disk that fails: `python trouble.py HOW ERROR FOLDER FIRST STEP [RECORD [weaker]]`.
 
 It is told again and again, and each time another call that changes files fails: the first, and then every
 so-manyth. Whoever hears of it has the disk repaired, opens the loop again, and asks again. What went wrong
 goes to the standard output, a line of JSON for each life. With a record it is told once, and what the disk
-was told is written down there.
+was told is written down there; `weaker` then leaves out what is done against failed syncs.
 """
 
 import errno
@@ -156,11 +156,13 @@ def lives(how, error, folder, calls):
             return
 
 
-def main(how, error, folder, first, step, record=""):
+def main(how, error, folder, first, step, record="", weaker=""):
     calls = count(int(first), int(step))
     if record:
         calls = [int(first)]
         faulty.record(record)
+    if weaker:
+        journal.write_again = lambda _: None
     journal._CHECKPOINT_BYTES = 60_000
     eraser._PORTION = 1
     with patch.object(directory, "VwLearner", lambda _: story.Learner()):
