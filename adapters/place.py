@@ -6,6 +6,7 @@ from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from loopledger.adapters.files import FileCheckpoints
+from loopledger.adapters.lasting import make_folder
 from loopledger.adapters.memory import MemoryCheckpoints, MemoryStore
 from loopledger.adapters.sqlite.store import SqliteStore
 from loopledger.errors import InvalidRequest, LoopledgerError
@@ -67,7 +68,7 @@ def check_data_folder(folder: Path) -> None:
 
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with TemporaryFile(dir=folder) as file:
             file.write(b"x")
     except OSError as error:

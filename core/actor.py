@@ -167,6 +167,16 @@ class Inbox:
         """How many commands wait in the inbox."""
         return self._desk.waiting
 
+    def check(self) -> None:
+        """Refuse to go on with a loop that takes no commands any more.
+
+        Raises:
+            LoopStopped: The loop was closed or has failed.
+
+        """
+        if self._desk.closed:
+            raise self._desk.stopped()
+
     def submit(self, letter: Letter) -> None:
         """Send commands; they will be answered, whatever happens.
 

@@ -41,7 +41,7 @@ class LoopInUse(LoopledgerError):
 
 
 class LoopStopped(LoopledgerError):
-    """The loop was closed, or stopped at a failure, which is then the cause of this error."""
+    """The loop was closed, or a failure stopped it or keeps it from being opened: the cause of this error."""
 
 
 class LogDamaged(LoopledgerError):

@@ -1,5 +1,6 @@
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from few_processes import KeptWorkers, computed_here
@@ -19,6 +20,37 @@ settings.register_profile(
 )
 settings.register_profile("long", parent=settings.get_profile("default"), max_examples=2000)
 settings.load_profile("default")
+
+
+HERE = Path(__file__).parent
+# What `-m faults` runs, besides single tests that are marked where they stand.
+FAULTS = [
+    HERE / name
+    for name in (
+        "conformance/test_journal.py",
+        "corruption",
+        "crash",
+        "fuzz/test_loop_machine.py",
+        "golden",
+        "http/test_http_troubles.py",
+        "replay",
+        "test_actor.py",
+        "test_anchor.py",
+        "test_chain.py",
+        "test_checkpoints.py",
+        "test_files.py",
+        "test_joining.py",
+        "test_sqlite.py",
+        "test_whole.py",
+    )
+]
+
+
+def pytest_collection_modifyitems(items):
+    assert all(path.exists() for path in FAULTS)
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in FAULTS):
+            item.add_marker("faults")
 
 
 def pytest_configure(config):

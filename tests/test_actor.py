@@ -438,6 +438,18 @@ def test_after_a_failure_a_ledger_opens_the_loop_afresh_when_it_is_asked_to(ledg
     assert ask(loop, "lost").event_id == "lost"
 
 
+def test_a_stopped_loop_does_not_say_that_nothing_is_left_to_erase(ledger):
+    loop = ledger.create("news", settings=QUIET, policy=GREEDY)
+    ask(loop)
+    loop.erase(["e"])
+    # As if it had stopped in the middle of that: its write-ahead log may still hold what was erased.
+    desk = ledger.directory.get("news").inbox._desk
+    desk.failure, desk.closed = OSError("disk"), True
+    with pytest.raises(LoopStopped, match="disk"):
+        loop.erase(["e"])
+    assert ledger.loop("news").erase(["e"]).events == 0
+
+
 FORKED = """
 import os, sys, loopledger
 ledger = loopledger.open(sys.argv[1])

@@ -228,6 +228,7 @@ async def test_a_long_training_does_not_hold_up_the_event_loop(tmp_path, clock):
     assert took > 2 * max(found)
 
 
+@pytest.mark.faults
 async def test_a_slow_disk_does_not_hold_up_the_event_loop(tmp_path, monkeypatch):
     async with opened(tmp_path) as (ledger, loop):
         await ask(loop, 1)
@@ -251,6 +252,7 @@ async def test_callers_who_come_together_share_commits(tmp_path, monkeypatch):
         assert [entry.seq async for entry in loop.log()] == list(range(1, 402))
 
 
+@pytest.mark.faults
 async def test_who_gives_up_does_no_harm(tmp_path, monkeypatch):
     async with opened(tmp_path) as (ledger, loop):
         gate = Gate(journal_of(ledger), monkeypatch)
@@ -284,6 +286,7 @@ async def test_a_training_goes_on_without_its_caller(tmp_path, clock):
         assert ledger.ledger.loops() == ["news"]
 
 
+@pytest.mark.faults
 async def test_too_many_are_told_so_at_once(tmp_path, monkeypatch):
     async with opened(tmp_path, most_waiting=128) as (ledger, loop):
         gate = Gate(journal_of(ledger), monkeypatch)
@@ -334,6 +337,7 @@ async def test_who_has_read_enough_leaves_nothing_open(tmp_path):
         assert (await ask(loop, 9)).event_id == "event-9"
 
 
+@pytest.mark.faults
 async def test_closing_answers_everybody_in_flight(tmp_path, monkeypatch):
     answered, refused = {}, 0
     async with opened(tmp_path) as (ledger, loop):
@@ -454,6 +458,7 @@ async def test_what_is_short_need_not_wait_for_what_takes_long(tmp_path):
         await asyncio.gather(*long)
 
 
+@pytest.mark.faults
 async def test_damage_is_named_here_too(tmp_path):
     async with opened(tmp_path / "data") as (_, loop):
         for number in range(200):

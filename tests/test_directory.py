@@ -1,6 +1,7 @@
 """The directory: which loops there are, and which of them are open."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,10 +11,19 @@ from support import GREEDY
 
 import loopledger
 from loopledger import Settings
+from loopledger.adapters.embedding import directory as directory_module
 from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.place import check_name, in_folder, loop_names
-from loopledger.errors import Conflict, InvalidRequest, LearnerFailed, LoopInUse, LoopStopped, NotFound
+from loopledger.errors import (
+    Conflict,
+    InvalidRequest,
+    LearnerFailed,
+    LoopInUse,
+    LoopledgerError,
+    LoopStopped,
+    NotFound,
+)
 from loopledger.log.events import LoopCreated
 from loopledger.loop import create
 
@@ -302,6 +312,22 @@ def test_a_second_process_cannot_write_to_an_open_loop(opened, tmp_path):
     assert f"process {os.getpid()}" in said
     directory.close()
     assert subprocess.check_output(command, timeout=60, text=True) == ""
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), sqlite3.OperationalError("disk I/O error")])
+@pytest.mark.parametrize("step", ["create", "sync_folder"])
+def test_a_loop_that_the_disk_does_not_take_is_not_there(opened, tmp_path, monkeypatch, step, error):
+    def fail(*_):
+        raise error
+
+    directory = opened()
+    with monkeypatch.context() as patch:
+        patch.setattr(directory_module, step, fail)
+        with pytest.raises(LoopledgerError, match=r"cannot be made: .*(No space|I/O error)") as caught:
+            directory.create("a", QUIET, GREEDY)
+    assert caught.value.__cause__ is error
+    assert not list(tmp_path.iterdir())
+    made(directory, "a")
 
 
 def test_after_closing_nothing_is_opened_or_made(opened, tmp_path):

@@ -606,6 +606,7 @@ def test_a_loop_keeps_its_ledger_open(tmp_path, clock):
         assert kinds(ledger.loop("news")) == ["LoopCreated", "Ranked"]
 
 
+@pytest.mark.faults
 def test_reopened_from_nothing_but_the_log_it_answers_exactly_as_before(tmp_path, clock):
     with loopledger.open(tmp_path / "data", clock=clock) as ledger:
         loop = ledger.create("news", policy=GREEDY, settings=QUIET)
@@ -653,6 +654,7 @@ print(loop.rank({}, {"a": {}, "b": {}}, event_id="e").action)
 """
 
 
+@pytest.mark.faults
 def test_a_program_that_forgets_to_close_ends_and_loses_nothing(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORGETFUL, str(tmp_path)],

@@ -371,6 +371,7 @@ def test_a_plan_that_was_overtaken_is_refused(bench):
     assert isinstance(bench.do(PlanTraining()), Step)
 
 
+@pytest.mark.faults
 def test_a_failing_learner_leaves_the_loop_as_it_was(bench):
     bench.do(rank("e"))
     bench.clock.advance(601)
@@ -408,6 +409,7 @@ def test_what_a_learner_cannot_have_learned_is_not_published(bench, monkeypatch,
     assert bench.loop.state.published == before.published + 1
 
 
+@pytest.mark.faults
 def test_time_in_the_log_never_goes_back(bench):
     bench.do(rank("a"))
     bench.clock.advance(-3600)
@@ -419,6 +421,7 @@ def test_time_in_the_log_never_goes_back(bench):
     assert times == sorted(times)
 
 
+@pytest.mark.faults
 def test_a_clock_that_steps_back_after_a_plan_opens_no_window(bench):
     bench.do(rank("e"))
     bench.clock.advance(601)
@@ -441,6 +444,7 @@ def test_only_the_newest_the_published_and_the_kept_models_stay():
     assert sorted(bench.place.checkpoints.models) == [2, 3, 6, 7]
 
 
+@pytest.mark.faults
 def test_a_loop_has_one_writer(bench):
     with pytest.raises(LoopInUse):
         bench.open()

@@ -1,5 +1,6 @@
 """What is particular to the event store on SQLite."""
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -14,7 +15,7 @@ from loopledger.adapters.sqlite.connection import APPLICATION_ID, connect_writer
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import Migration, migrate, migrations
 from loopledger.adapters.sqlite.store import SqliteStore
-from loopledger.errors import LogDamaged, LoopInUse, NotFound
+from loopledger.errors import LogDamaged, LoopInUse, LoopStopped, NotFound
 from loopledger.log.chain import Head, check, head_of, seal
 from loopledger.log.events import Activated, ModelReset
 
@@ -221,6 +222,29 @@ def test_the_lock_is_let_go_once(tmp_path):
     with pytest.raises(LoopInUse):
         WriterLock(tmp_path / "writer.lock")
     other.release()
+
+
+@pytest.mark.parametrize("call", ["ftruncate", "pwrite"])
+def test_a_disk_that_is_full_while_a_log_is_opened_leaves_no_lock_behind(tmp_path, monkeypatch, call):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    store = SqliteStore(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, full)
+        with pytest.raises(LoopStopped, match=r"cannot be opened.*No space left") as caught:
+            store.writer()
+    assert isinstance(caught.value.__cause__, OSError)
+    store.writer().close()
+
+
+def test_a_migration_that_the_disk_has_taken_back_already_says_what_the_disk_said(tmp_path):
+    with closing(connect_writer(tmp_path / "log.db")) as connection:
+        step = Migration(
+            len(migrations()) + 1, "9999_more.sql", "CREATE TABLE more (x);\nROLLBACK;\nNONSENSE;\n"
+        )
+        with pytest.raises(sqlite3.OperationalError, match="NONSENSE"):
+            migrate(connection, [*migrations(), step])
 
 
 def test_a_stale_writer_fails_even_when_the_lock_file_is_deleted(tmp_path):

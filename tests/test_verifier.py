@@ -95,6 +95,7 @@ def test_a_process_that_cannot_begin_is_an_error(folder):
         list(side_by_side(folder / "nowhere")(parts, lambda _: None))
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("how", ["raise SystemExit(5)", "import os; os.kill(os.getpid(), 9)"])
 @pytest.mark.parametrize("heard", [True, False])
 def test_a_process_that_dies_is_an_error(folder, tmp_path, monkeypatch, how, heard):

@@ -139,6 +139,7 @@ def test_an_error_while_examples_are_made_is_the_callers(vw):
     assert vw.fold(GREEDY, None, lines(3)).examples == 3
 
 
+@pytest.mark.faults
 def test_a_worker_that_dies_is_replaced():
     learner = VwLearner(workers=1)
     learner.fold(GREEDY, None, lines(1))
@@ -162,6 +163,7 @@ def test_a_worker_that_dies_is_replaced():
     learner.close()
 
 
+@pytest.mark.faults
 def test_a_worker_that_hangs_is_killed_and_replaced():
     learner = VwLearner(workers=1, patience=50.0)
     learner.fold(GREEDY, None, lines(1))
@@ -179,6 +181,7 @@ def test_a_worker_that_hangs_is_killed_and_replaced():
     learner.close()
 
 
+@pytest.mark.faults
 def test_a_worker_that_does_not_start(monkeypatch):
     monkeypatch.setattr(workers_module.sys, "executable", "/bin/false")
     learner = VwLearner(workers=1)
@@ -187,6 +190,7 @@ def test_a_worker_that_does_not_start(monkeypatch):
     learner.close()
 
 
+@pytest.mark.faults
 def test_a_worker_that_answers_rubbish(monkeypatch, vw):
     monkeypatch.setattr(
         workers_module, "decode_answer", lambda _: workers_module.Answer(model=b"m", examples=99)
@@ -195,6 +199,7 @@ def test_a_worker_that_answers_rubbish(monkeypatch, vw):
         vw.fold(GREEDY, None, lines(3))
 
 
+@pytest.mark.faults
 def test_workers_end_with_their_learner():
     learner = VwLearner(workers=2)
     learner.probe(GREEDY)

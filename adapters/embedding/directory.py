@@ -1,7 +1,9 @@
 """A directory of loops: opened on demand, the least used closed when there are too many."""
 
+import errno
 import os
 import shutil
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Generator, Sequence
@@ -11,6 +13,7 @@ from pathlib import Path
 from loopledger.adapters.doctor.diagnose import diagnose
 from loopledger.adapters.embedding.chores import Chores
 from loopledger.adapters.embedding.session import Session
+from loopledger.adapters.lasting import sync_folder
 from loopledger.adapters.place import Place, check_name, in_folder, in_memory, loop_names
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.clock import Clock
@@ -21,6 +24,7 @@ from loopledger.loop import create
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
 
+_IN_THE_WAY = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
 
 class Directory:
     """The loops of one data folder.
@@ -60,6 +64,7 @@ class Directory:
             Conflict: There is one of that name.
             InvalidRequest: The name cannot be a folder's, or the engine refuses the policy.
             LoopStopped: Everything is closed.
+            LoopledgerError: The disk does not take it.
 
         """
         self._check_process()
@@ -74,7 +79,7 @@ class Directory:
             if self.folder is None:
                 create(self._place(name).store, self.clock, created)
             else:
-                with self.new_folder(self.folder, name) as beside:
+                with no_raw_errors(), self.new_folder(self.folder, name) as beside:
                     create(beside.store, self.clock, created)
 
     def try_policy(self, policy: LearningPolicy, settings: Settings) -> None:
@@ -252,14 +257,35 @@ class Directory:
             beside.rename(folder / name)
         except OSError as error:
             shutil.rmtree(beside, ignore_errors=True)
+            if error.errno not in _IN_THE_WAY:
+                raise
             raise Conflict(f"the folder {folder / name} is in the way: {error}") from None
-        handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            sync_folder(folder)
+        except BaseException:
+            # Whoever finds it there takes it for made.
+            (folder / name).rename(beside)
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
 
     def _place(self, name: str) -> Place:
         if self.folder is None:
             return self._memory.setdefault(name, in_memory())
         return in_folder(self.folder / name)
+
+
+@contextmanager
+def no_raw_errors() -> Generator[None]:
+    """Say what it means where the disk does not take a new loop.
+
+    Raises:
+        LoopledgerError: It does not.
+
+    """
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise LoopledgerError(
+            f"the loop cannot be made: {error}; see whether this user may write in the data folder, whether "
+            "the disk is full, and what `loopledger doctor` finds"
+        ) from error

@@ -18,6 +18,7 @@ from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.history import import_history
 from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.moments import Moment, instant
+from loopledger.adapters.lasting import make_folder
 from loopledger.adapters.place import check_name
 from loopledger.adapters.ready import default_policy
 from loopledger.adapters.signed_model import opened_model
@@ -276,7 +277,7 @@ class Ledger:
 def _data_folder(folder: str | Path) -> Path:
     try:
         place = Path(folder).absolute()  # a program may go to another folder meanwhile
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
     except (OSError, TypeError, ValueError) as error:
         raise InvalidRequest("folder", f"cannot be used as a data folder: {error}") from error
     return place

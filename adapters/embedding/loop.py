@@ -245,9 +245,7 @@ class Loop(OptimizingLoop):
 
         """
         marks = erasable(self.directory.clock, event_ids, older_than, where)
-        return self._using(
-            lambda session: session.eraser.erase(marks, lambda: session.state, progress, force=bool(force))
-        )
+        return self._using(lambda session: session.erase(marks, progress, force=bool(force)))
 
     def train(self, progress: Progress | None = None) -> list[int]:
         """Learn every decision whose window has closed, and return the versions that were made.

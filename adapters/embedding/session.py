@@ -1,7 +1,7 @@
 """A loop that is open: its actor, its trainer, and its next automatic training."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from loopledger.actor import Inbox, Letter
@@ -19,7 +19,9 @@ from loopledger.facts import Answer
 from loopledger.learning.learner import Learner
 from loopledger.learning.trainer import Trainer
 from loopledger.learning.training import Progress
-from loopledger.log.eraser import Eraser
+from loopledger.log.eraser import Eraser, Erasure
+from loopledger.log.erasing import Mark
+from loopledger.log.journal import Reader
 from loopledger.loop import Loop, Prepared
 from loopledger.settings import Limits
 from loopledger.state import State
@@ -121,6 +123,18 @@ class Session:
     def train(self, progress: Progress | None = None) -> list[int]:
         """Train now, as `Trainer.train` says."""
         return self.trainer.train(lambda: self.state.settings.checkpoint_interval, progress)
+
+    def erase(
+        self,
+        marks: Callable[[Reader], Iterator[Mark]],
+        progress: Progress | None = None,
+        *,
+        force: bool = False,
+    ) -> Erasure:
+        """Erase what is marked, as `Eraser.erase` says."""
+        # Of a loop that stopped while it erased, the write-ahead log may still hold what is erased.
+        self.inbox.check()
+        return self.eraser.erase(marks, lambda: self.state, progress, force=force)
 
     def schedule(self, already_waited: float = 0.0) -> None:
         """Set the time of the next automatic training anew.

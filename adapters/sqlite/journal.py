@@ -7,6 +7,7 @@ from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
+from loopledger.adapters.lasting import write_again
 from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.bodies import PLAIN, Compressor
 from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer, without_waiting
@@ -14,7 +15,7 @@ from loopledger.adapters.sqlite.dictionaries import Dictionaries
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import check_unchanged, migrate
 from loopledger.adapters.sqlite.reader import SqliteReader
-from loopledger.errors import LogDamaged, LoopInUse
+from loopledger.errors import LogDamaged, LoopInUse, LoopStopped
 from loopledger.log.chain import Record, body_hash, check_end
 from loopledger.log.events import DECISIONS, Run
 
@@ -50,23 +51,27 @@ class SqliteJournal(SqliteReader):
     Raises:
         LoopInUse: Another writer has it.
         LogDamaged: It is no log, or does not end where the last writer left it.
+        LoopStopped: The machine does not let it be opened: its disk fails or is full.
 
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = WriterLock(path.with_name("writer.lock"))
+        try:
+            self._lock = WriterLock(path.with_name("writer.lock"))
+        except OSError as error:
+            raise queries.refused(error, LoopStopped) from error
         try:
             super().__init__(connect_writer(path))
         except BaseException as error:
             self._lock.release()
-            raise queries.refused(error) from error
+            raise queries.refused(error, LoopStopped) from error
         self._since_checkpoint = 0
         self._overwrite = False
         self._compressing = False
         try:
             migrate(self._connection)
             check_unchanged(self._connection)
-            self._epoch = self._take_over()
+            self._epoch = self._take_over(path.with_name(f"{path.name}-wal"))
             self._dictionaries = Dictionaries(self, self._connection, self._epoch)
             check_end(self.head(), self.committed())
             if self._one(queries.ANY_ERASED):
@@ -75,7 +80,7 @@ class SqliteJournal(SqliteReader):
                 self._checkpoint()
         except BaseException as error:
             self.close()
-            raise queries.refused(error) from error
+            raise queries.refused(error, LoopStopped) from error
 
     def compress(self, on: bool) -> None:
         """Say whether decisions are compressed from here on; what is in the log stays as it is."""
@@ -163,9 +168,13 @@ class SqliteJournal(SqliteReader):
                 after = found[-1][0] + 1
         self._dictionaries.forget(erased, gone)
 
-    def _take_over(self) -> int:
+    def _take_over(self, ahead: Path) -> int:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
+        # The writer before may have stopped at a sync that failed. What it wrote is read back from the
+        # machine's memory then, but may never reach the disk: only what is written again is synced again.
+        # No other writer can be there, now that this transaction has begun, and SQLite locks other files.
+        write_again(ahead)
         row = execute("UPDATE writer SET epoch = epoch + 1 RETURNING epoch").fetchone()
         execute("COMMIT")
         if row is None:

@@ -32,8 +32,13 @@ class WriterLock:
                 f"{path.parent.name}: another writer has this loop open (process {pid or 'unknown'}):"
                 " end it first, or only look"
             )
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        except BaseException:
+            # Who could not open the loop must not keep it from those who try again when the disk is repaired.
+            self.release()
+            raise
 
     def release(self) -> None:
         """Let the next writer in."""

@@ -75,7 +75,8 @@ def migrate(connection: sqlite3.Connection, steps: list[Migration] | None = None
             connection.execute(f"PRAGMA user_version = {step.number}")
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # where the disk fails, SQLite itself goes back
+                connection.execute("ROLLBACK")
             raise
 
 

@@ -170,14 +170,20 @@ def meaning(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
     return LogDamaged(f"the log's database cannot be read: {error}; put back a copy of log.db that holds")
 
 
-def refused(error: BaseException) -> BaseException:
-    """Return what an error at opening a log means to somebody who knows nothing of SQLite."""
-    if not isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError):
+def refused(error: BaseException, kind: type[LoopledgerError] = LoopledgerError) -> BaseException:
+    """Return what an error at opening a log means to somebody who knows nothing of SQLite.
+
+    Args:
+        error: What was raised.
+        kind: What to call it where the machine is at fault and the log is not.
+
+    """
+    if not isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError | OSError):
         return error
-    found = meaning(error)
+    found = error if isinstance(error, OSError) else meaning(error)
     if isinstance(found, LogDamaged):
         return found
-    return LoopledgerError(
+    return kind(
         f"the log's database cannot be opened: {error}; see whether this user may use its folder, whether "
         "the disk is full, and what `loopledger doctor` finds"
     )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from loopledger.adapters.lasting import make_folder
 from loopledger.adapters.sqlite.journal import SqliteJournal
 from loopledger.adapters.sqlite.reader import SqliteReader, open_reader
 from loopledger.errors import NotFound
@@ -21,7 +22,7 @@ class SqliteStore:
 
     def writer(self) -> SqliteJournal:
         """Open the log for writing; it is made if there is none."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         return SqliteJournal(self._path)
 
     def reader(self) -> SqliteReader:

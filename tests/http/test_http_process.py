@@ -74,6 +74,7 @@ def test_it_serves_until_it_is_ended_and_loses_nothing(start, tmp_path, secure):
         assert loop.verify().holds
 
 
+@pytest.mark.faults
 def test_it_is_killed_and_goes_on(start, tmp_path):
     data = tmp_path / "data"
     with Ledger(data) as ledger:
@@ -121,6 +122,7 @@ def test_a_data_folder_that_cannot_be_written_is_a_sentence(run, tmp_path):
     assert "cannot be the data folder" in run("--data", tmp_path, "serve", "--port", 0, code=3).output
 
 
+@pytest.mark.faults
 def test_what_is_under_way_when_it_is_ended_is_answered(start, data, key):
     process, address = start(data)
     headers = {"Ocp-Apim-Subscription-Key": key}
@@ -158,6 +160,7 @@ def test_what_is_under_way_when_it_is_ended_is_answered(start, data, key):
         assert loop.verify().holds
 
 
+@pytest.mark.faults
 def test_what_does_not_end_is_not_waited_for_at_the_end(start, data, key, tmp_path):
     process, address = start(data, "--grace", 1)
     host, port = address.removeprefix("http://").split(":")
@@ -178,6 +181,7 @@ def test_what_does_not_end_is_not_waited_for_at_the_end(start, data, key, tmp_pa
     assert "Traceback" not in (tmp_path / "said").read_text()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("with_signal", "why"),
     [
