@@ -26,6 +26,7 @@ from loopledger.settings import Settings
 
 _IN_THE_WAY = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
 
+
 class Directory:
     """The loops of one data folder.
 
