@@ -272,7 +272,7 @@ def places(size, count=7):
 
 
 def test_a_bit_that_was_flipped_anywhere_is_found(copy, new):
-    paths = [path for path in sorted(copy.rglob("*")) if path.is_file()]
+    paths = [copy / name for name in ("manifest.json", *read_manifest(copy).files)]
     assert len(paths) >= 7
     for path in paths:
         content = path.read_bytes()
@@ -299,17 +299,17 @@ def test_every_bit_of_the_manifest_counts(copy):
 
 
 def test_a_file_that_was_cut_off_made_longer_or_taken_away_is_found(copy, new):
-    for path in sorted(copy.rglob("*")):
-        if path.is_file() and path.name != "manifest.json":
-            content = path.read_bytes()
-            for other in (b"", content[:-1], content + b"\0"):
-                path.write_bytes(other)
-                with pytest.raises(BackupDamaged, match=path.name):
-                    restore(new, copy, chain_only=True)
-            path.unlink()
-            with pytest.raises(BackupDamaged, match=f"{path.name} is missing"):
+    for name in read_manifest(copy).files:
+        path = copy / name
+        content = path.read_bytes()
+        for other in (b"", content[:-1], content + b"\0"):
+            path.write_bytes(other)
+            with pytest.raises(BackupDamaged, match=name):
                 restore(new, copy, chain_only=True)
-            path.write_bytes(content)
+        path.unlink()
+        with pytest.raises(BackupDamaged, match=f"{name} is missing"):
+            restore(new, copy, chain_only=True)
+        path.write_bytes(content)
     assert left(new) == []
 
 
@@ -319,8 +319,8 @@ def test_keys_come_back_where_there_were_none(saved, new):
     assert list_keys(new) == [("news", "key1")]
     assert read_service(new, "news").log_retention_days == 9
     assert (new / "news" / "service.json").stat().st_mode & 0o777 == 0o600
-    signer = ModelSigner(saved, loopledger.SimulatedClock()).fingerprint()
-    assert ModelSigner(new, loopledger.SimulatedClock()).fingerprint() == signer
+    assert (new / "model-signing.pem").read_bytes() == (saved / "model-signing.pem").read_bytes()
+    assert ModelSigner(new, loopledger.SimulatedClock()).fingerprint()
 
 
 def test_a_key_that_was_revoked_stays_so_and_a_key_pair_that_there_is_stays(saved, new):
