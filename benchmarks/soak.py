@@ -2,13 +2,15 @@
 
 `python benchmarks/soak.py` sends three million decisions; `--decisions 300000` is quicker. A few loops are
 busy at a time and change places with others, so that idle ones are closed and opened again; some decisions
-are asked for twice, logs and figures are read on the way. Memory, file descriptors, threads and processes are
+are asked for twice, logs and figures are read on the way. The allocator has few arenas, as in the server
+(`adapters/allocator.py`). Memory, file descriptors, threads and processes are
 noted all along. After the warm-up a line is laid through each of them: it is flat where the whole stretch
 adds less than a fiftieth to the memory, and less than one descriptor, thread or process. The program fails
 if something is not flat.
 """
 
 import asyncio
+import ctypes
 import os
 import statistics
 import sys
@@ -27,6 +29,7 @@ from rich.table import Table
 from traffic import VARIETY, requests
 
 import loopledger
+from loopledger.adapters.allocator import use_few_arenas
 
 _ACTIONS = 5
 _CALLERS = 48
@@ -46,6 +49,8 @@ class Sample(msgspec.Struct):
         decisions: How many there had been.
         seconds: Since the beginning.
         megabytes: Of this process that are in memory.
+        megabytes_allocated: That the C library's allocator has handed out and not got back: what is in memory
+            beyond that is the allocator's own, or Python's.
         descriptors: Files that it has open.
         threads: That it has.
         processes: That learn for it.
@@ -57,6 +62,7 @@ class Sample(msgspec.Struct):
     decisions: int
     seconds: float
     megabytes: float
+    megabytes_allocated: float
     descriptors: int
     threads: int
     processes: int
@@ -83,7 +89,14 @@ class Trend(msgspec.Struct):
     flat: bool
 
 
-_FIGURES = ("megabytes", "descriptors", "threads", "processes", "megabytes_of_processes")
+_FIGURES = (
+    "megabytes",
+    "megabytes_allocated",
+    "descriptors",
+    "threads",
+    "processes",
+    "megabytes_of_processes",
+)
 
 
 class Soak:
@@ -146,6 +159,7 @@ class Soak:
             decisions=decisions,
             seconds=round(time.perf_counter() - self._begun, 1),
             megabytes=round(_resident(os.getpid()), 1),
+            megabytes_allocated=round(_allocated(), 1),
             descriptors=len(list(Path("/proc/self/fd").iterdir())) - 1,
             threads=len(list(Path("/proc/self/task").iterdir())),
             processes=len(children),
@@ -155,6 +169,7 @@ class Soak:
         self.samples.append(sample)
         self._console.print(
             f"{decisions:,} decisions after {sample.seconds:,.0f} s: {sample.megabytes:g} MB, "
+            f"{sample.megabytes_allocated:g} of them allocated, "
             f"{sample.descriptors} descriptors, {sample.threads} threads, {sample.trained} trainings",
             style="dim",
         )
@@ -175,6 +190,27 @@ def _resident(process: int) -> float:
     except (OSError, IndexError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class _Mallinfo(ctypes.Structure):
+    _fields_ = [
+        *((f"other_{number}", ctypes.c_size_t) for number in range(4)),
+        ("hblkhd", ctypes.c_size_t),
+        *((f"other_{number}", ctypes.c_size_t) for number in range(4, 6)),
+        ("uordblks", ctypes.c_size_t),
+        *((f"other_{number}", ctypes.c_size_t) for number in range(6, 8)),
+    ]
+
+
+def _allocated() -> float:
+    """Return the megabytes that were asked of glibc and not given back; 0 with another C library."""
+    try:
+        mallinfo = ctypes.CDLL(None).mallinfo2
+    except AttributeError:
+        return 0.0
+    mallinfo.restype = _Mallinfo
+    found = mallinfo()
+    return float(found.uordblks + found.hblkhd) / 2**20
 
 
 def _children() -> list[int]:
@@ -240,8 +276,20 @@ def _show(found: dict[str, Trend], console: Console) -> None:
 @click.option("--samples", type=click.IntRange(8), default=100, show_default=True, help="How often to note.")
 @click.option("--folder", type=click.Path(path_type=Path, exists=True), default=Path(), help="On which disk.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write all samples there, as JSON.")
-def main(decisions: int, loops: int, open_loops: int, samples: int, folder: Path, out: Path | None) -> None:
+@click.option("--many-arenas", is_flag=True, help="Leave the allocator as it is; the server does not.")
+def main(
+    decisions: int,
+    loops: int,
+    open_loops: int,
+    samples: int,
+    folder: Path,
+    out: Path | None,
+    *,
+    many_arenas: bool,
+) -> None:
     """Send decisions and say what grows."""
+    if not many_arenas:
+        use_few_arenas()
     console = Console(stderr=True)
     soak = Soak(decisions, loops, samples, console)
     with TemporaryDirectory(dir=folder, prefix="soak-") as data:
@@ -251,7 +299,7 @@ def main(decisions: int, loops: int, open_loops: int, samples: int, folder: Path
     if out is not None:
         report = {
             "command": f"python benchmarks/soak.py --decisions {decisions} --loops {loops}"
-            f" --open-loops {open_loops}",
+            f" --open-loops {open_loops}{' --many-arenas' if many_arenas else ''}",
             "conditions": conditions(folder),
             "trends": found,
             "samples": soak.samples,

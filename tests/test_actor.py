@@ -13,6 +13,7 @@ import pytest
 from support import GREEDY, TinyLearner
 
 import loopledger
+import loopledger.loop
 from loopledger import Settings
 from loopledger.actor import BATCH, Inbox, Letter
 from loopledger.adapters.place import in_folder, in_memory
@@ -223,6 +224,28 @@ def test_other_loops_do_not_notice(inbox, gate, clock):
     other.close()
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, BaseException])
+@pytest.mark.parametrize("alone", [False, True])
+def test_whatever_a_command_raises_everybody_hears_of_it(inbox, monkeypatch, error, alone):
+    cause = error("in the middle of deciding")
+
+    def fail(*_):
+        raise cause
+
+    monkeypatch.setattr(loopledger.loop, "decide", fail)
+    if alone:
+        with pytest.raises(error):
+            inbox.ask_at_once([Activate("a")])
+    else:
+        for answer in sent(inbox, "a", "b").answers():
+            assert isinstance(answer, LoopStopped)
+            assert answer.__cause__ is cause
+    with pytest.raises(LoopStopped) as late:
+        sent(inbox, "late")
+    assert late.value.__cause__ is cause
+    assert (inbox.failure, inbox.interrupted, inbox.waiting) == (cause, True, 0)
+
+
 def test_what_cannot_be_opened_leaves_nothing_open(place, clock, tmp_path):
     before = threading.active_count()
     with pytest.raises(NotFound):
@@ -321,9 +344,10 @@ def test_a_letter_that_comes_while_it_closes_is_answered(place, clock, slow):
     assert isinstance(mail.answers()[0], LoopStopped)
 
 
-def test_whoever_asks_while_it_closes_is_answered(clock):
+@pytest.mark.parametrize("rounds", [60, pytest.param(4000, marks=pytest.mark.slow)])
+def test_whoever_asks_while_it_closes_is_answered(clock, rounds):
     refused = 0
-    for _ in range(60):
+    for _ in range(rounds):
         inbox = Inbox(opener(created(in_memory(), clock), clock), 1000)
         together = threading.Barrier(4)
         outcomes = SimpleQueue()

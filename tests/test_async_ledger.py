@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from threading import Event
 
 import msgspec
@@ -240,6 +240,41 @@ async def test_a_slow_disk_does_not_hold_up_the_event_loop(tmp_path, monkeypatch
             gate.open()
             await asyncio.gather(*slow)
     assert max(found) < 0.25
+
+
+async def test_the_event_loop_goes_on_while_the_disk_waits(tmp_path, monkeypatch):
+    async with opened(tmp_path) as (ledger, loop):
+        gate = Gate(journal_of(ledger), monkeypatch)
+        asked = [asyncio.create_task(ask(loop, number)) for number in range(50)]
+        turns = 0
+        while not gate.reached.is_set() or turns < 1000:
+            await asyncio.sleep(0)
+            turns += 1
+        assert not any(task.done() for task in asked)
+        gate.open()  # only the event loop opens it: held up by the disk, it never would
+        decisions = await asyncio.gather(*asked)
+        assert len({decision.event_id for decision in decisions}) == 50
+
+
+async def test_callers_who_give_up_all_the_time_do_no_harm(tmp_path):
+    async with opened(tmp_path) as (_, loop):
+        answered = {}
+
+        async def give_up(number):
+            task = asyncio.create_task(ask(loop, number % 100))
+            for _ in range(number % 7):
+                await asyncio.sleep(0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                decision = await task
+                assert answered.setdefault(decision.event_id, decision) == decision
+
+        for first in range(0, 2000, 50):
+            await asyncio.gather(*(give_up(number) for number in range(first, first + 50)))
+        for number in range(100):
+            again = await ask(loop, number)
+            assert answered.setdefault(again.event_id, again) == again
+        assert await kinds(loop) == ["LoopCreated"] + ["Ranked"] * 100
 
 
 async def test_callers_who_come_together_share_commits(tmp_path, monkeypatch):

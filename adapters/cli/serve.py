@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from loopledger.adapters.allocator import use_few_arenas
 from loopledger.adapters.cli.config import config_option, configured
 from loopledger.adapters.cli.output import as_json, print_json
 from loopledger.adapters.http.config import Misconfigured, ServerConfig
@@ -73,6 +74,7 @@ def command(ctx: click.Context, /, file: Path | None, json_: bool, **flags: Any)
             "serving needs the packages starlette, uvicorn and prometheus-client: "
             "pip install 'loopledger[http]'"
         ) from None
+    use_few_arenas()
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonLines())
     data = Path(server.data)

@@ -10,6 +10,7 @@ from loopledger.policy import LearningPolicy
 
 _LENGTH = struct.Struct("<Q")
 _MOST_DESCRIPTORS = 4
+_LARGEST = 1 << 36  # bytes: no model is that large
 
 
 class Fold(msgspec.Struct, tag=True):
@@ -102,6 +103,10 @@ _request_decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Req
 _answer_decoder = msgspec.msgpack.Decoder(Answer)
 
 
+class Garbled(Exception):
+    """What came cannot be a message."""
+
+
 def send(connection: socket.socket, message: Request | Answer, descriptors: list[int] | None = None) -> None:
     """Send a message, with file descriptors that the other side gets as its own."""
     content = _encoder.encode(message)
@@ -114,11 +119,19 @@ def send(connection: socket.socket, message: Request | Answer, descriptors: list
 
 
 def receive(connection: socket.socket) -> tuple[bytes | None, list[int]]:
-    """Return the next message and what descriptors came with it; none when the other side is gone."""
+    """Return the next message and what descriptors came with it; none when the other side is gone.
+
+    Raises:
+        Garbled: It says that it is larger than any message can be.
+
+    """
     length, descriptors, _, _ = socket.recv_fds(connection, _LENGTH.size, _MOST_DESCRIPTORS)
     if len(length) < _LENGTH.size:
         return None, list(descriptors)
-    content = bytearray(_LENGTH.unpack(length)[0])
+    size: int = _LENGTH.unpack(length)[0]
+    if size > _LARGEST:
+        raise Garbled(f"a message of {size} bytes is announced")
+    content = bytearray(size)
     view = memoryview(content)
     while view:
         count = connection.recv_into(view)
@@ -134,5 +147,13 @@ def decode_request(message: bytes) -> Request:
 
 
 def decode_answer(message: bytes) -> Answer:
-    """Return an answer from its bytes."""
-    return _answer_decoder.decode(message)
+    """Return an answer from its bytes.
+
+    Raises:
+        Garbled: They are none.
+
+    """
+    try:
+        return _answer_decoder.decode(message)
+    except msgspec.DecodeError as error:
+        raise Garbled(str(error)) from None

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import IO
 
-from loopledger.adapters.vw.wire import Answer, Fold, Request, Score, decode_answer, receive, send
+from loopledger.adapters.vw.wire import Answer, Fold, Garbled, Request, Score, decode_answer, receive, send
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LearnerFailed
 
@@ -77,11 +77,13 @@ class Worker:
                 send(self._connection, request)
                 count = 0
             message, _ = receive(self._connection)
+            answer = None if message is None else decode_answer(message)
         except OSError as error:
             raise self._death(error) from error
-        if message is None:
+        except (Garbled, MemoryError) as error:
+            raise LearnerFailed("the learning process answered with what cannot be read") from error
+        if answer is None:
             raise self._death(None)
-        answer = decode_answer(message)
         if answer.error is not None:
             raise LearnerFailed(f"the engine says: {answer.error}")
         if answer.examples != count:
