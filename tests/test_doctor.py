@@ -169,6 +169,7 @@ def test_a_sound_loop_is_left_as_it_is(folder):
     assert found.healthy
     assert (said(found, "note"), said(found, "warning")) == ("", "")
     assert "376 events, 180 decisions, 3 model versions, version 3 answers" in said(found, "ok")
+    assert "bytes a decision" in said(found, "ok")
     assert snapshot(folder) == before
     assert all(isinstance(finding, Finding) for finding in found.findings)
 

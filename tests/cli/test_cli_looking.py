@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -55,6 +56,8 @@ def test_status_for_people(run, data):
     assert said["loop"] == "news"
     assert said["model"] == "version 3"
     assert said["Ranked"] == "180"
+    assert re.fullmatch(r"[\d,.]+ KiB, [\d,]+ bytes a decision", said["log"])
+    assert said["compression"] == "off"
     assert said["chain"] == f"head           {records(data)[-1].digest.hex()}"
 
 

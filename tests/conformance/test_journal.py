@@ -1,5 +1,6 @@
 """What every event store must do; it runs on each of them."""
 
+from contextlib import closing
 from threading import Lock
 
 import pytest
@@ -258,3 +259,13 @@ def test_batches_of_any_size(journal):
         append(journal, *[(Activated(), "e")] * size)
         assert journal.head().seq == before.seq + size
     assert len(list(check(journal.records(), Head()))) == journal.head().seq
+
+
+def test_its_size(store, journal):
+    before = journal.size()
+    append(journal, *((ranked(), f"e{number}") for number in range(200)))
+    assert journal.size() >= before
+    with closing(store.reader()) as reader:
+        assert reader.size() == journal.size()
+    if not isinstance(store, MemoryStore):
+        assert journal.size() - before > 200 * 100

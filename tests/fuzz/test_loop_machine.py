@@ -54,10 +54,17 @@ class LoopMachine(RuleBasedStateMachine):
     learner = None
     policy = None
 
-    @initialize(wait=st.sampled_from([5, 600]), interval=st.sampled_from([3, 20_000]))
-    def begin(self, wait, interval):
+    @initialize(
+        wait=st.sampled_from([5, 600]), interval=st.sampled_from([3, 20_000]), compression=st.booleans()
+    )
+    def begin(self, wait, interval, compression):
         self.folder = Path(tempfile.mkdtemp())
-        created = Settings(reward_wait_time=wait, checkpoint_interval=interval, model_update_frequency=0)
+        created = Settings(
+            reward_wait_time=wait,
+            checkpoint_interval=interval,
+            model_update_frequency=0,
+            compression=compression,
+        )
         self.bench = Bench(on_disk(self.folder), self.learner, policy=self.policy, settings=created)
         self.oracle = Oracle(wait=wait * 1_000_000, interval=interval, at=self.bench.clock.now())
         self.answers = {}

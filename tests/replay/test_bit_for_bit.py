@@ -83,6 +83,23 @@ def test_every_version_and_every_decision(bench, vw):
     reader.close()
 
 
+def test_compression_changes_no_decision_and_no_model(bench, vw, tmp_path):
+    settings = Settings(checkpoint_interval=25, compression=True)
+    packed = Bench(on_disk(tmp_path / "packed"), vw, policy=bench.loop.state.policy, settings=settings)
+    for number in range(4):
+        lived(packed, 20 * number, 20)
+    assert [record.body for record in packed.records()[1:]] == [record.body for record in bench.records()[1:]]
+    reader = packed.place.store.reader()
+    assert reader.dictionaries()
+    for version in hashes(packed):
+        rebuild(reader, vw, version)
+    verification = verify(reader, vw, packed.place.checkpoints)
+    assert verification.findings.problems == ()
+    assert (verification.findings.versions, verification.findings.decisions) == (4, 80)
+    reader.close()
+    packed.loop.close()
+
+
 def test_deleting_everything_but_the_log_changes_no_answer(bench, vw, tmp_path):
     copy = tmp_path / "copy" / "bench"
     bench.loop.close()
