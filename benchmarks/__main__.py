@@ -20,6 +20,7 @@ from rebuilding import any_past_version, from_the_log
 from rich.console import Console
 from rich.table import Table
 from serving import serving
+from steps import steps
 from waiting import waiting
 
 PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
@@ -32,6 +33,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "evaluating": (evaluating, 3),
     "memory": (memory, 1),
     "serving": (serving, 5),
+    "steps": (steps, 15),
     "waiting": (waiting, 9),
 }
 

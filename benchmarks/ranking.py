@@ -15,7 +15,7 @@ ACTIONS = (5, 10, 50)
 _MANY = (16, 256)
 _AT_ONCE = {5: 4096, 10: 3072, 50: 1024}
 _ALONE = 100
-_CATALOGUE = 100
+CATALOGUE = 100
 
 
 def many_callers(folder: Path, rounds: int) -> Iterator[Row]:
@@ -27,9 +27,9 @@ def many_callers(folder: Path, rounds: int) -> Iterator[Row]:
     for actions in ACTIONS:
         with taught(actions, folder) as prepared:
             yield from asyncio.run(_many_callers(actions, prepared, rounds, each, ""))
-        with taught(actions, folder, _CATALOGUE) as prepared:
+        with taught(actions, folder, CATALOGUE) as prepared:
             again = [("JSON", max(_MANY))]
-            of = f" of {_CATALOGUE}"
+            of = f" of {CATALOGUE}"
             yield from asyncio.run(_many_callers(actions, prepared, rounds, again, of))
 
 
