@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from scale import keeping_up, many_loops, ten_million
 from serving import serving
+from steps import steps
 from storing import size
 from waiting import waiting
 
@@ -40,6 +41,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {
     "evaluating": (evaluating, 3),
     "memory": (memory, 1),
     "serving": (serving, 5),
+    "steps": (steps, 15),
     "waiting": (waiting, 9),
     "size": (size, 1),
     "beside-others": (beside, 9),

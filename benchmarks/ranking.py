@@ -15,7 +15,7 @@ ACTIONS = (5, 10, 50)
 _MANY = (16, 256)
 _AT_ONCE = {5: 4096, 10: 3072, 50: 1024}
 _ALONE = 100
-_CATALOGUE = 100
+CATALOGUE = 100
 
 
 def many_callers(folder: Path, rounds: int, *, compression: bool = False) -> Iterator[Row]:
@@ -28,9 +28,9 @@ def many_callers(folder: Path, rounds: int, *, compression: bool = False) -> Ite
         how = ", compressed" if compression else ""
         with taught(actions, folder, compression=compression) as prepared:
             yield from asyncio.run(_many_callers(actions, prepared, rounds, each, how))
-        with taught(actions, folder, _CATALOGUE, compression=compression) as prepared:
+        with taught(actions, folder, CATALOGUE, compression=compression) as prepared:
             again = [("JSON", max(_MANY))]
-            of = f" of {_CATALOGUE}{how}"
+            of = f" of {CATALOGUE}{how}"
             yield from asyncio.run(_many_callers(actions, prepared, rounds, again, of))
 
 
