@@ -18,7 +18,7 @@ def lives(folder, disk):
         [sys.executable, "-W", "error", str(faulty.HERE / "story.py"), "killed", str(folder)],
         env=faulty.environment(disk),
         stdout=subprocess.PIPE,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     return [json.loads(line) for line in told.stdout.splitlines()]
