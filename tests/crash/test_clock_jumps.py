@@ -83,6 +83,20 @@ def test_ahead_and_back_nothing_is_lost_and_windows_close_when_the_time_has_come
     assert timed.learned() == {"before": 0.0, "ahead": 1.0, "after": 1.0}
 
 
+def test_a_window_is_open_to_its_last_microsecond_and_not_after_it(timed, clock):
+    timed.rank("in time")
+    clock.advance(599.999_999)
+    assert timed.loop.train() == []
+    timed.loop.reward("in time", 1.0)
+    clock.advance(0.000_001)
+    assert timed.loop.train() == [1]
+    timed.rank("late")
+    clock.advance(600)
+    timed.loop.reward("late", 1.0)
+    assert timed.loop.train() == [2]
+    assert timed.learned() == {"in time": 1.0, "late": 0.0}
+
+
 def test_frozen_what_came_first_is_first_by_its_place(timed, clock):
     for number in range(5):
         timed.rank(f"e{number}")

@@ -27,7 +27,7 @@ def begun(disk, *words):
 def lives(*processes):
     """Return what came of each life, of processes that tell it side by side."""
     told = [
-        json.loads(line) for process in processes for line in process.communicate(timeout=300)[0].splitlines()
+        json.loads(line) for process in processes for line in process.communicate(timeout=600)[0].splitlines()
     ]
     assert [process.returncode for process in processes] == [0] * len(processes)
     return told

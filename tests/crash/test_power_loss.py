@@ -22,7 +22,7 @@ def recorded(folder, disk, weaker="as it is"):
     subprocess.run(
         [sys.executable, "-W", "error", str(faulty.HERE / "story.py"), "recorded", str(folder), weaker],
         env=faulty.environment(disk),
-        timeout=60,
+        timeout=600,
         check=True,
     )
     return list(read_record(folder / "record"))
