@@ -1,7 +1,7 @@
 """`loopledger evaluate`: what other learning policies would have earned."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
@@ -108,7 +108,7 @@ def command(  # noqa: PLR0913 - one for each way to evaluate
 
 
 @contextmanager
-def _as_typed() -> Iterator[None]:
+def _as_typed() -> Generator[None]:
     """Name the options that were typed, not the arguments that were made of them."""
     try:
         yield

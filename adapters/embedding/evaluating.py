@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -136,7 +136,7 @@ def _decisions(reader: Reader, first: int, last: int) -> Iterator[object]:
 
 
 @contextmanager
-def _as_given(request: EvaluationRequest) -> Iterator[None]:
+def _as_given(request: EvaluationRequest) -> Generator[None]:
     """Name the arguments that a request was made from, not its own fields."""
     try:
         yield
