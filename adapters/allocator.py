@@ -1,9 +1,8 @@
 """The C library's allocator: a program that runs for months should let it have few arenas.
 
 glibc gives up to eight arenas for each core to a program's threads, and an arena hardly gives back what
-it once had. Loops are opened, taught and closed in many threads, so memory would grow for a long time
-although nothing is kept. With two arenas it does not, and nothing becomes slower: only one thread at a
-time runs Python.
+it once had. Loops are opened, taught and closed in many threads, so the memory of a program grows for a
+long time although nothing is kept: with two arenas, a third as fast (`python benchmarks/soak.py`).
 """
 
 import ctypes
