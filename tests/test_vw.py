@@ -161,9 +161,11 @@ def test_a_worker_that_dies_is_replaced():
 
 
 def test_a_worker_that_hangs_is_killed_and_replaced():
-    learner = VwLearner(workers=1, patience=0.5)
+    learner = VwLearner(workers=1)
     learner.fold(GREEDY, None, lines(1))
     (worker,) = learner._workers._idle
+    worker._patience = 0.5  # only now: on a busy machine it takes longer to begin
+    worker._connection.settimeout(0.5)
     os.kill(worker.process, signal.SIGSTOP)
     begun = time.monotonic()
     with pytest.raises(WorkerDied, match="hung"):
