@@ -2,6 +2,7 @@
 
 import json
 import random  # noqa: TID251 - seeded, and outside the loop
+import resource
 
 import pylibvw
 import pytest
@@ -46,6 +47,12 @@ SINGLE = {name: policy for name, policy in POLICIES.items() if not policy.multi_
     name: LearningPolicy(name, f"--cb_explore_adf {arguments}") for name, arguments in _MORE.items()
 }
 _OF_SLOTS = {"ccb_explore_adf", "ccb_no_slot_index", "all_slots_loss"}
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """Let contexts of a few actions use what is kept too."""
+    monkeypatch.setattr(module, "LEAST", 1)
 
 
 def compact(value):
@@ -189,6 +196,35 @@ def test_only_what_has_room_is_kept_and_all_is_let_go(vw, monkeypatch):
     keeping.close()
     assert {*map(id, given_back)} == {*map(id, kept)}
     parsing.close()
+
+
+def test_nothing_is_kept_where_it_saves_nothing(vw, monkeypatch):
+    monkeypatch.setattr(module, "LEAST", 3)
+    world = World(5)
+    scorer = VwScorer(GREEDY, taught(vw, GREEDY, world))
+    for count, kept in ((2, 0), (3, 3)):
+        some = world.actions[:count]
+        for _ in range(3):
+            scorer.score(b'{"FromUrl":[{"x":1}],"_multi":[%b]}' % b",".join(some), some)
+        assert len(scorer._actions._kept) == kept
+    scorer.close()
+
+
+def test_answering_with_what_is_kept_does_not_leak(vw):
+    world = World(6)
+    scorer = VwScorer(GREEDY, taught(vw, GREEDY, world))
+    contexts = [world.context() for _ in range(50)]
+
+    def grown(times):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(times):
+            for context, actions in contexts:
+                scorer.score(context, actions)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+    grown(20)
+    assert grown(300) < 4096  # kilobytes
+    scorer.close()
 
 
 @pytest.mark.usefixtures("lent")

@@ -9,6 +9,8 @@ from loopledger.recurring import Recurring
 
 MOST = 256
 """The most actions that are kept for a model: some 24 kB each."""
+LEAST = 8
+"""Contexts with fewer actions are parsed whole: that takes no longer."""
 _LONGEST = 4096
 _CONSTANT = 128  # VowpalWabbit's namespace of the constant: every example has its own
 
@@ -47,7 +49,9 @@ class ParsedActions:
             RuntimeError: VowpalWabbit cannot read it.
 
         """
-        kept = None if not actions or self._kept.idle() else self._kept.find(actions)
+        kept = None
+        if len(actions) >= LEAST and not self._kept.idle():
+            kept = self._kept.find(actions)
         if kept is not None:
             ending = sum(map(len, actions)) + len(actions) + len(b"]}") - 1
             shared = self._parsed(context[:-ending] + b"]}")
