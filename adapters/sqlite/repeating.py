@@ -2,9 +2,9 @@
 
 A dictionary could be trained from samples, as Zstandard offers it; that cuts bodies into pieces
 anywhere. Here pieces are whole JSON values: an action, a name, a feature with its value. Where
-actions repeat it compresses twice to four times as well, is made in a tenth of the time, anybody can
-read what is in it, and it can be told of every piece in which decisions it stands. So what
-stands in none any more, because they were erased, can be taken out.
+actions repeat that is as small or smaller, is made sooner, anybody can read what is in it, and it can
+be told of every piece in which decisions it stands. So what stands in none any more, because they
+were erased, can be taken out.
 """
 
 from collections import Counter
