@@ -25,6 +25,7 @@ in_checkout = pytest.mark.skipif(
 MIGRATIONS = {
     "0001_log.sql": "ec006d55b9ea3a3e93e5179ca587426942eba44adae2794c7e97e75e668a5da0",
     "0002_erasing.sql": "6eb0c38434ffc88e5962885fcc2fe58869a2cacee5d1bc30202b4e880ba6d42c",
+    "0003_compression.sql": "6e294ec5c35b0633c1a5aac70382781fef4873fa03aaffd8640e6934baf86a48",
 }
 
 
@@ -282,8 +283,10 @@ def test_the_sources_are_not_imported_under_another_name(name):
 def test_dependencies_are_those_that_are_imported(project):
     declared = {line.split(">")[0] for line in project["project"]["dependencies"]}
     imported = {root for path in EVERYTHING.values() for root in roots(names_used(path)[0])}
-    outside = imported - set(sys.stdlib_module_names) - {"loopledger"}
+    in_newer_pythons = {"compression"}
+    outside = imported - set(sys.stdlib_module_names) - {"loopledger"} - in_newer_pythons
     names = {
+        "backports": "backports.zstd",
         "prometheus_client": "prometheus-client",
         "pylibvw": "vowpalwabbit",
         "sklearn": "scikit-learn",
