@@ -66,8 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         auto_optimization_frequency: Seconds between two such searches.
         auto_optimization_start: When the first one is, a time such as ``2026-09-01T03:00:00Z``, from which
             the others are counted; none for one frequency after it was turned on.
-        compression: Whether decisions are stored compressed from here on: a log of a tenth of the size or
-            less, of which a SQLite shell reads everything but the decisions' bodies.
+        compression: Whether decisions are stored compressed from here on: where actions repeat, a log of a
+            tenth of the size or less, of which a SQLite shell reads everything but the decisions' bodies.
         limits: How much one request may hold.
 
     """

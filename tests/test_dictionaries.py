@@ -202,6 +202,18 @@ def test_an_action_that_was_only_offered_to_the_erased(path, journal):
     assert [one.body for one in journal.records(kinds=("Ranked",)) if not one.erased]
 
 
+def test_what_is_erased_is_found_at_any_depth(path, journal):
+    def deep(number):
+        town = {"town": SECRET} if number % 5 == 0 else {}
+        return decision(number, home={"b": {"c": {**town, "n": number}, "x": number}})
+
+    records = grow(journal, map(deep, range(150)))
+    assert SECRET in contents(path)[0]
+    erase(journal, *(record.seq for record in records if SECRET.encode() in record.body))
+    assert SECRET.encode() not in everything(path, journal)
+    assert '"n":' in contents(path)[0]
+
+
 def test_everything_is_erased(path, journal):
     records = grow(journal, (decision(n, SECRET) for n in range(150)))
     journal.append([seal(journal.head(), 0, Rewarded(0.0))], [(1, records[-1].seq)])

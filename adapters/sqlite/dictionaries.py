@@ -109,8 +109,9 @@ class Dictionaries:
         sample = self._sample(due)
         if not sample:
             return
-        found = content(repeating([body for _, body in sample]), sample[-1][1])
-        newest = [body for _, body in sample[-_COMPARED:]]
+        bodies = [body for _, body in sample]
+        found = content(repeating(bodies), bodies)
+        newest = bodies[-_COMPARED:]
         better = Compressor(1, found)
         full = bool(used.number) and due - _due(self._first - 1) >= _STRETCH
         if full or better.size(newest) < _CLEARLY * used.size(newest):

@@ -2,15 +2,16 @@
 
 A dictionary could be trained from samples, as Zstandard offers it; that cuts bodies into pieces
 anywhere. Here pieces are whole JSON values: an action, a name, a feature with its value. Where
-actions repeat it compresses twice to four times as well, is made in a tenth of the time, anybody can
-read what is in it, and it can be told of every piece in which decisions it stands. So what
-stands in none any more, because they were erased, can be taken out.
+actions repeat that is as small or smaller, is made sooner, anybody can read what is in it, and it can
+be told of every piece in which decisions it stands. So what stands in none any more, because they
+were erased, can be taken out.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import chain, islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -67,76 +68,93 @@ def repeating(bodies: Sequence[bytes]) -> list[bytes]:
     return [part for part in often if part in kept]
 
 
-def content(found: Iterable[bytes], body: bytes) -> bytes:
-    """Return a dictionary's content: pieces, and an example of a decision that is made of nothing else.
+def content(found: Iterable[bytes], bodies: Sequence[bytes]) -> bytes:
+    """Return a dictionary's content: pieces, and an outline of decisions with all their names and actions.
 
-    Compressing finds long stretches in the example, where without it each piece would be found by itself.
+    Compressing finds long stretches in the outline, where without it each piece would be found by
+    itself. It is of all the decisions together and has no values: what stood side by side in one of them
+    cannot be seen in it.
 
     Args:
         found: What repeats.
-        body: A decision; what does not repeat is left out of it.
+        bodies: The decisions in which it does.
 
     """
     listed = list(found)
-    return _content(listed, _only(body, frozenset(listed).__contains__))
+    return _content(listed, _outline(bodies, frozenset(listed).__contains__))
 
 
 def pieces(content: bytes) -> list[bytes]:
     """Return the pieces that a dictionary was made of."""
-    *found, example = map(bytes, _array.decode(content))
-    return [*found, *parts(example)]
+    *found, outline = map(bytes, _array.decode(content))
+    return [*found, *parts(outline)]
 
 
 def without(content: bytes, gone: AbstractSet[bytes]) -> bytes:
     """Return a dictionary's content without some of its pieces."""
-    *found, example = map(bytes, _array.decode(content))
+    *found, outline = map(bytes, _array.decode(content))
 
-    def stands(piece: bytes) -> bool:
-        return piece not in gone and not (piece[:1] == b"{" and gone & set(_pairs(_object.decode(piece), 1)))
+    def left(piece: bytes) -> bool:
+        return piece not in gone
 
-    left = [piece for piece in found if piece not in gone]
-    return _content(left, _only(example, stands))
-
-
-def _content(found: Iterable[bytes], example: bytes) -> bytes:
-    there = parts(example)
-    return b"[" + b",".join([*(piece for piece in found if piece not in there), example]) + b"]"
+    return _content(filter(left, found), _outline([outline], left))
 
 
-def _only(body: bytes, known: Known) -> bytes:
-    """Return a decision of which nothing is left but its terms and what is known."""
-    fields = _object.decode(body)
-    context = _object.decode(fields.pop("context", msgspec.Raw(b"{}")))
-    left = {
-        name: bytes(raw) if name in _TERMS or known(bytes(raw)) else _EMPTY.get(bytes(raw)[:1], b"0")
+def _content(found: Iterable[bytes], outline: bytes) -> bytes:
+    there = parts(outline)
+    # Sorted: the order in which they came would tell what came together.
+    return b"[" + b",".join([*sorted(piece for piece in found if piece not in there), outline]) + b"]"
+
+
+class _Names(NamedTuple):
+    """Names in objects, each with how its values are empty, and the names inside them."""
+
+    empty: bytes
+    inner: "dict[str, _Names]"
+
+
+def _outline(bodies: Sequence[bytes], known: Known) -> bytes:
+    """Return one decision that has the known names and actions of several."""
+    arrays: dict[str, dict[bytes, None]] = {}
+    names: dict[str, _Names] = {}
+    fields: dict[str, msgspec.Raw] = {}
+    for body in bodies:
+        fields = _object.decode(body)
+        context = _object.decode(fields.pop("context", msgspec.Raw(b"{}")))
+        for name in ("_multi", "_slots"):
+            if name in context:
+                elements = map(bytes, _array.decode(context.pop(name)))
+                arrays.setdefault(name, {}).update(dict.fromkeys(filter(known, elements)))
+        _gather(context, names, _DEPTH)
+    terms = {
+        name: bytes(raw) if name in _TERMS else _EMPTY.get(bytes(raw)[:1], b"0")
         for name, raw in fields.items()
     }
-    arrays = {name: context.pop(name) for name in ("_multi", "_slots") if name in context}
-    inner = _only_pairs(context, known, _DEPTH)
-    for name, raw in arrays.items():
-        whole = [value for element in _array.decode(raw) if known(value := bytes(element))]
-        inner[name] = b"[" + b",".join(whole) + b"]"
-    return _written({**left, "context": _written(inner)})
+    lists = {name: b"[" + b",".join(elements) + b"]" for name, elements in arrays.items()}
+    return _written({**terms, "context": _written({**_emptied(names, known), **lists})})
 
 
-def _only_pairs(fields: Mapping[str, msgspec.Raw], known: Known, depth: int) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+def _gather(fields: Mapping[str, msgspec.Raw], names: dict[str, _Names], depth: int) -> None:
     for name, raw in fields.items():
         value = bytes(raw)
-        if known(_written({name: value})):
-            found[name] = value
-        elif known(_written({name: _EMPTY.get(value[:1], b"0")})):
-            found[name] = _only_inside(value, known, depth)
+        kind = value[:1]
+        entry = names.setdefault(name, _Names(_EMPTY.get(kind, b"0"), {}))
+        if depth and kind in _NESTED:
+            for inner in _array.decode(value) if kind == b"[" else (raw,):
+                if bytes(inner)[:1] == b"{":
+                    _gather(_object.decode(inner), entry.inner, depth - 1)
+
+
+def _emptied(names: Mapping[str, _Names], known: Known) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for name, (kind, inner) in names.items():
+        empty = kind
+        if known(_written({name: empty})):
+            left = _emptied(inner, known)
+            if left and empty in {b"[]", b"{}"}:
+                empty = b"[" + _written(left) + b"]" if empty == b"[]" else _written(left)
+            found[name] = empty
     return found
-
-
-def _only_inside(value: bytes, known: Known, depth: int) -> bytes:
-    if not depth or value[:1] not in _NESTED:
-        return _EMPTY.get(value[:1], b"0")
-    if value[:1] == b"{":
-        return _written(_only_pairs(_object.decode(value), known, depth - 1))
-    inner = (bytes(one) for one in _array.decode(value))
-    return b"[" + b",".join(_only_inside(one, known, depth) for one in inner if one[:1] == b"{") + b"]"
 
 
 def _written(fields: Mapping[str, bytes]) -> bytes:
