@@ -34,6 +34,7 @@ FAULTS = [
         "golden",
         "http/test_http_troubles.py",
         "replay",
+        "simulation",
         "test_actor.py",
         "test_anchor.py",
         "test_chain.py",
@@ -42,6 +43,7 @@ FAULTS = [
         "test_joining.py",
         "test_sqlite.py",
         "test_whole.py",
+        "test_workers.py",
     )
 ]
 
