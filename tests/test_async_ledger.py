@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import time
 from contextlib import asynccontextmanager, suppress
 from threading import Event
 
@@ -173,26 +172,6 @@ async def test_both_faces_give_the_same_answers(tmp_path, folder):
     assert sum(isinstance(each, tuple) for each in expected) == 13
 
 
-@asynccontextmanager
-async def gaps():
-    """Give a list that will hold how long the event loop left a task of its own waiting."""
-    found = []
-
-    async def tick():
-        last = time.monotonic()
-        while True:
-            await asyncio.sleep(0.002)
-            now = time.monotonic()
-            found.append(now - last)
-            last = now
-
-    task = asyncio.create_task(tick())
-    await asyncio.sleep(0.02)
-    yield found
-    await asyncio.sleep(0.02)
-    task.cancel()
-
-
 def fill(folder, decisions):
     """Write decisions with rewards into a loop's log, faster than asking for them."""
     journal = SqliteStore(folder).writer()
@@ -214,34 +193,17 @@ async def test_a_long_training_does_not_hold_up_the_event_loop(tmp_path, clock):
     clock.advance(1)
     async with opened(tmp_path, clock) as (_, loop):
         await ask(loop, 1)
-        async with gaps() as found:
-            begun = time.monotonic()
-            training = asyncio.create_task(loop.train())
-            answered = 0
-            while not training.done():
-                await ask(loop, 1000 + answered)
-                answered += 1
-            took = time.monotonic() - begun
+        training = asyncio.create_task(loop.train())
+        answered = 0
+        while not training.done():
+            await ask(loop, 1000 + answered)
+            answered += 1
         assert await training == [1]
+        # If training were the event loop's to wait for, there would be one answer or two.
         assert answered > 10
-    assert max(found) < 0.25
-    assert took > 2 * max(found)
 
 
 @pytest.mark.faults
-async def test_a_slow_disk_does_not_hold_up_the_event_loop(tmp_path, monkeypatch):
-    async with opened(tmp_path) as (ledger, loop):
-        await ask(loop, 1)
-        gate = Gate(journal_of(ledger), monkeypatch)
-        async with gaps() as found:
-            slow = [asyncio.create_task(ask(loop, number)) for number in range(10, 60)]
-            await asyncio.sleep(0.6)
-            assert not any(task.done() for task in slow)
-            gate.open()
-            await asyncio.gather(*slow)
-    assert max(found) < 0.25
-
-
 async def test_the_event_loop_goes_on_while_the_disk_waits(tmp_path, monkeypatch):
     async with opened(tmp_path) as (ledger, loop):
         gate = Gate(journal_of(ledger), monkeypatch)
