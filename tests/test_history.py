@@ -33,7 +33,7 @@ def joined(loop):
 
 
 def left_behind(ledger):
-    return list(ledger.directory._folder.iterdir())
+    return list(ledger.directory.folder.iterdir())
 
 
 @pytest.mark.parametrize(("name", "single"), [(CB, True), (CCB, False)])

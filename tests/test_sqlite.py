@@ -408,3 +408,10 @@ def test_the_write_ahead_log_is_kept_short(tmp_path):
     assert (tmp_path / "log.db-wal").stat().st_size < 16 * 1_048_576
     journal.close()
     assert not (tmp_path / "log.db-wal").exists()
+
+
+def test_a_search_that_leads_back_is_damage_and_no_endless_reading():
+    assert queries.onward(7, 6) == 7
+    for last in (6, 5, None, "7"):
+        with pytest.raises(LogDamaged, match="event 7 cannot be found"):
+            queries.onward(last, 6)

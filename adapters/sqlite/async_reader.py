@@ -77,7 +77,7 @@ class AsyncSqliteReader:
                 yield queries.record(row, self._bodies)
             if len(rows) < queries.PAGE:
                 return
-            after = rows[-1][0]
+            after = queries.onward(rows[-1][0], after)
 
     async def _rows(self, query: str, values: dict[str, Any]) -> list[sqlite3.Row]:
         """Return rows of events, once every dictionary that their bodies need is known."""

@@ -73,6 +73,9 @@ def copy_until(source: Path, target: Path, seq: int, tell: Tell) -> None:
                 (after, last),
             )
             tell(last, seq)
+        if copy.execute(queries.HAS_DICTIONARIES).fetchone():
+            # What no event up to there was stored with was not there yet.
+            copy.execute("INSERT INTO dictionaries SELECT * FROM whole.dictionaries WHERE first <= ?", (seq,))
         copy.execute("UPDATE writer SET epoch = (SELECT epoch FROM whole.writer)")
         copy.execute("COMMIT")
     _sync(target)

@@ -151,7 +151,7 @@ class Dictionaries:
         anew = Compressor(self._keep(since, first, left), left)
         low = first
         while rows := self._reader.decision_bodies(low, last, _PAGE):
-            low = rows[-1][0] + 1
+            low = queries.onward(rows[-1][0], low - 1) + 1
             changed = [
                 (*anew.stored(self._reader.body(seq, codec, stored)), seq)
                 for seq, codec, stored in rows
@@ -168,7 +168,7 @@ class Dictionaries:
                     yield self._reader.body(seq, codec, stored)
                 except LogDamaged:
                     continue  # it is no proof that a piece stands anywhere
-            first = rows[-1][0] + 1
+            first = queries.onward(rows[-1][0], first - 1) + 1
 
     def _stretches(self) -> Iterator[tuple[int, int, int, int]]:
         """Yield every dictionary's number, since, first, and the last event that could need it."""

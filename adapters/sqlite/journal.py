@@ -165,7 +165,7 @@ class SqliteJournal(SqliteReader):
                     gone.take(body)
                     hashes.append((body_hash(body), seq))
                 self._connection.executemany(queries.ERASE, hashes)
-                after = found[-1][0] + 1
+                after = queries.onward(found[-1][0], after - 1) + 1
         self._dictionaries.forget(erased, gone)
 
     def _take_over(self, ahead: Path) -> int:

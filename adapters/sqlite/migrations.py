@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from loopledger.adapters.sqlite.connection import APPLICATION_ID
-from loopledger.adapters.sqlite.queries import meaning
+from loopledger.adapters.sqlite.queries import brief, meaning
 from loopledger.errors import LogDamaged
 
 _MIGRATIONS = """
@@ -135,7 +135,7 @@ def _unreadable(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
     if not isinstance(meaning(error), LogDamaged):
         return error
     return LogDamaged(
-        f"the file is not a readable SQLite database: {error}; put back a copy of log.db that holds"
+        f"the file is not a readable SQLite database: {brief(error)}; put back a copy of log.db that holds"
     )
 
 

@@ -167,7 +167,33 @@ def meaning(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
     """Return what an error of a question means: damage, or just what it says."""
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DAMAGE:
         return error
-    return LogDamaged(f"the log's database cannot be read: {error}; put back a copy of log.db that holds")
+    return LogDamaged(
+        f"the log's database cannot be read: {brief(error)}; put back a copy of log.db that holds"
+    )
+
+
+def brief(error: BaseException) -> str:
+    """Return what an error says, in one line: SQLite's may quote whole statements."""
+    return str(error).partition("\n")[0]
+
+
+def onward(last: Any, after: int) -> int:
+    """Return where to read on after the last row of a page.
+
+    In a tree whose inner keys are damaged a search may lead back to where it came from, and would do so
+    for ever.
+
+    Args:
+        last: The seq of the page's last row.
+        after: The seq after which the page was to begin.
+
+    Raises:
+        LogDamaged: It does not lead onward.
+
+    """
+    if not isinstance(last, int) or last <= after:
+        raise LogDamaged(f"event {after + 1} cannot be found: the database's order is damaged", after + 1)
+    return last
 
 
 def refused(error: BaseException, kind: type[LoopledgerError] = LoopledgerError) -> BaseException:

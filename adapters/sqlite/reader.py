@@ -96,7 +96,7 @@ class SqliteReader:
         while rows := self._rows(query, (after, until, *(kinds or ()))):
             for row in rows:
                 yield queries.as_stored(row, self._bodies)
-            after = rows[-1][0]
+            after = queries.onward(rows[-1][0], after)
 
     def tail(self, count: int) -> list[Record]:
         """Return the last events in log order."""
@@ -131,7 +131,7 @@ class SqliteReader:
         """Yield the decisions of a kind between two seqs, each with its outcomes."""
         after = first - 1
         while found := self._traced_page(kind, after, last):
-            after = max(found)
+            after = queries.onward(max(found), after)
             for traced in found.values():
                 if len(traced.outcomes) > 1:
                     traced.outcomes.sort()
@@ -238,7 +238,7 @@ class SqliteReader:
                 yield queries.record(row, self._bodies)
             if len(rows) < queries.PAGE:
                 return
-            after = rows[-1][0]
+            after = queries.onward(rows[-1][0], after)
 
     def _known(self, kind: object, seq: int) -> bool:
         """Tell whether a kind that an index names is one that there is, in this release or a newer one."""
