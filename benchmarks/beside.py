@@ -5,6 +5,7 @@ does what a loop does, so each line says what it leaves out. They are installed 
 `pip install 'loopledger[comparison]'`; the one that is missing is passed over.
 """
 
+# pyright: reportMissingImports=false
 import asyncio
 import random  # noqa: TID251 - seeded, and outside the loop
 import time
