@@ -88,14 +88,12 @@ class ModelSigner:
         return key, certificate
 
 
-def put_pair(folder: Path, content: bytes) -> bool:
-    """Put a key pair from elsewhere into a data folder that has none, and tell whether it had none."""
+def put_pair(folder: Path, content: bytes) -> None:
+    """Put a key pair from elsewhere into a data folder that has none."""
     path = folder / FILE
     with _alone(path):
-        if path.exists():
-            return False
-        write_private(path, content)
-        return True
+        if not path.exists():
+            write_private(path, content)
 
 
 @contextmanager

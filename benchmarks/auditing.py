@@ -91,7 +91,7 @@ def _verifying(view: LoopView, learner: VwLearner, data: Path, events: int, roun
         native = processor(lambda: native_seconds(data / "native.vw", arguments))
         predicting = processor(predict) * decisions / len(contexts)
         begun = time.perf_counter()
-        ours = processor(lambda: _verified(view))
+        ours = processor(lambda: verified(view))
         wall = time.perf_counter() - begun
         figures = {"seconds": wall, "events_per_second": events / wall, "cores_at_work": ours / wall}
         learning.add(native / ours, **figures)
@@ -102,7 +102,8 @@ def _verifying(view: LoopView, learner: VwLearner, data: Path, events: int, roun
     yield both.row(what, "the same, and predicting every context, per core", where, at_least=0.5)
 
 
-def _verified(view: LoopView) -> None:
+def verified(view: LoopView) -> None:
+    """Check a loop, which has to hold."""
     if not view.verify().holds:
         raise AssertionError("the log does not hold")
 
@@ -111,9 +112,9 @@ def _reading(view: LoopView, data: Path, events: int, rounds: int) -> Iterator[R
     """Compare reading and exporting with reading the same rows from SQLite, and watch the memory."""
     work = {
         "log, every event": lambda: sum(1 for _ in view.log()),
-        "export as dsjson": lambda: view.export(io.BufferedWriter(_Nowhere()), format="dsjson"),
-        "export as csv": lambda: view.export(io.BufferedWriter(_Nowhere()), format="csv"),
-        "export of events": lambda: view.export(io.BufferedWriter(_Nowhere()), format="events"),
+        "export as dsjson": lambda: view.export(io.BufferedWriter(Nowhere()), format="dsjson"),
+        "export as csv": lambda: view.export(io.BufferedWriter(Nowhere()), format="csv"),
+        "export of events": lambda: view.export(io.BufferedWriter(Nowhere()), format="events"),
     }
     for name, do in work.items():
         ratios = Ratios()
@@ -131,7 +132,9 @@ def _reading(view: LoopView, data: Path, events: int, rounds: int) -> Iterator[R
         yield ratios.row(name, "SELECT of the same rows in Python", f"{events:,} events")
 
 
-class _Nowhere(io.RawIOBase):
+class Nowhere(io.RawIOBase):
+    """Takes what is written, and forgets it."""
+
     def writable(self) -> bool:
         return True
 

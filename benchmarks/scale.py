@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+from auditing import Nowhere, verified
 from history import write
 from measure import Ratios, Row, resident, rounded, seconds
 from traffic import VARIETY, requests
@@ -144,9 +145,9 @@ def _asked(view: LoopView, events: int, where: str) -> Iterator[Row]:
     work: dict[str, Callable[[], object]] = {
         "log, one event id": lambda: list(view.log(event_id=middle)),
         "why, a decision in the middle": lambda: view.why(middle),
-        "verify": lambda: _verified(view),
-        "export as dsjson": lambda: view.export(io.BufferedWriter(_Nowhere()), format="dsjson"),
-        "export of events": lambda: view.export(io.BufferedWriter(_Nowhere()), format="events"),
+        "verify": lambda: verified(view),
+        "export as dsjson": lambda: view.export(io.BufferedWriter(Nowhere()), format="dsjson"),
+        "export of events": lambda: view.export(io.BufferedWriter(Nowhere()), format="events"),
     }
     for name, do in work.items():
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -155,19 +156,6 @@ def _asked(view: LoopView, events: int, where: str) -> Iterator[Row]:
         ratios = Ratios()
         ratios.add(took, events_per_second=events / took, megabytes_more=grown)
         yield ratios.row(name, "one second", where)
-
-
-def _verified(view: LoopView) -> None:
-    if not view.verify().holds:
-        raise AssertionError("the log does not hold")
-
-
-class _Nowhere(io.RawIOBase):
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        return len(data)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

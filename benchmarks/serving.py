@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 from load import Outcome, Task
-from measure import Ratios, Row
+from measure import Ratios, Row, resident
 from traffic import Taught, taught
 
 import loopledger
@@ -67,8 +67,7 @@ class Served(NamedTuple):
 
     def resident(self) -> float:
         """Return how many megabytes of it are in memory."""
-        pages = int(Path(f"/proc/{self.process}/statm").read_text(encoding="ascii").split()[1])
-        return pages * 4096 / 1e6
+        return resident(self.process) / 1e6
 
 
 def serving(folder: Path, rounds: int) -> Iterator[Row]:

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 
 import click
 import msgspec
-from measure import conditions
+from measure import conditions, resident
 from rich.console import Console
 from rich.table import Table
 from traffic import VARIETY, requests
@@ -186,10 +186,9 @@ async def _opened(
 def _resident(process: int) -> float:
     """Return the megabytes of a process that are in memory; none of one that has just ended."""
     try:
-        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
+        return resident(process) / 2**20
     except (OSError, IndexError):
         return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 class _Mallinfo(ctypes.Structure):

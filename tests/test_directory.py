@@ -315,7 +315,7 @@ def test_a_second_process_cannot_write_to_an_open_loop(opened, tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left"), sqlite3.OperationalError("disk I/O error")])
-@pytest.mark.parametrize("step", ["create", "sync_folder"])
+@pytest.mark.parametrize("step", ["create", "sync"])
 def test_a_loop_that_the_disk_does_not_take_is_not_there(opened, tmp_path, monkeypatch, step, error):
     def fail(*_):
         raise error

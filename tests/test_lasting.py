@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from loopledger.adapters import lasting
-from loopledger.adapters.lasting import make_folder, sync_folder, write_again
+from loopledger.adapters.lasting import make_folder, sync, write_again
 
 
 def test_every_new_folder_is_synced_in_the_one_above_it(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(lasting, "sync_folder", synced.append)
+    monkeypatch.setattr(lasting, "sync", synced.append)
     make_folder(tmp_path / "a" / "b" / "c")
     assert (tmp_path / "a" / "b" / "c").is_dir()
     assert synced == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
@@ -32,7 +32,7 @@ def test_a_sync_that_fails_is_said(tmp_path, monkeypatch):
     before = len(list(Path("/dev/fd").iterdir()))
     monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(OSError, match="Input/output"):
-        sync_folder(tmp_path)
+        sync(tmp_path)
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 

@@ -280,17 +280,21 @@ def test_a_version_that_learned_less_often_is_found(plain):
     ]
 
 
-def test_what_was_learned_several_times_is_replayed_and_holds(plain):
-    relearn(plain, passes=3)
-    plain.train()
-    learned(plain, 3, 10)
+def check_replayed(plain, versions):
     before = plain.loop.state
     plain.place.checkpoints.state = None
     plain.place.checkpoints.models.clear()
     plain.reopen()
     assert plain.loop.state == before
     found = verify(plain.place.store.reader(), plain.learner, plain.place.checkpoints)
-    assert (found.findings.problems, found.findings.versions) == ((), 3)
+    assert (found.findings.problems, found.findings.versions) == ((), versions)
+
+
+def test_what_was_learned_several_times_is_replayed_and_holds(plain):
+    relearn(plain, passes=3)
+    plain.train()
+    learned(plain, 3, 10)
+    check_replayed(plain, versions=3)
     plain.erase("e1")
     found = verify(plain.place.store.reader(), plain.learner, plain.place.checkpoints)
     assert found.findings.problems == ()
@@ -335,13 +339,7 @@ def test_it_is_replayed_and_holds(plain):
     relearn(plain, "e1")
     plain.train()
     learned(plain, 3, 10)
-    before = plain.loop.state
-    plain.place.checkpoints.state = None
-    plain.place.checkpoints.models.clear()
-    plain.reopen()
-    assert plain.loop.state == before
-    found = verify(plain.place.store.reader(), plain.learner, plain.place.checkpoints)
-    assert (found.findings.problems, found.findings.versions) == ((), 3)
+    check_replayed(plain, versions=3)
 
 
 def test_a_version_that_left_out_something_else_is_found(plain):

@@ -5,6 +5,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from loopledger.adapters.backup.manifest import SavedFile
+from loopledger.adapters.lasting import sync
 from loopledger.errors import BackupDamaged
 
 _PIECE = 1 << 20
@@ -21,17 +22,8 @@ def sealed(folder: Path) -> dict[str, SavedFile]:
                 os.fsync(file.fileno())
                 found[path.relative_to(folder).as_posix()] = SavedFile(file.tell(), digest)
         else:
-            sync_folder(path)
+            sync(path)
     return found
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def take_out(backup: Path, path: str, saved: SavedFile, target: Path, *, private: bool = False) -> None:

@@ -7,20 +7,22 @@ from typing import NamedTuple
 
 import msgspec
 
-from loopledger.adapters.backup.files import read_out, sync_folder, take_out
+from loopledger.adapters.backup.chain import check_copy
+from loopledger.adapters.backup.files import read_out, take_out
 from loopledger.adapters.backup.manifest import Backup, SavedLoop, read_manifest
 from loopledger.adapters.backup.progress import part
 from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.http.keys import FILE as KEYS
 from loopledger.adapters.http.keys import Hashes, put_hashes
 from loopledger.adapters.http.service import FILE as SERVICE
+from loopledger.adapters.lasting import sync
 from loopledger.adapters.model_signer import FILE as PAIR
 from loopledger.adapters.model_signer import put_pair
 from loopledger.adapters.place import in_folder
 from loopledger.adapters.sqlite.copying import copy_until
 from loopledger.adapters.verifier import side_by_side
 from loopledger.audit.verification import Findings
-from loopledger.audit.verify import check_chain, verify
+from loopledger.audit.verify import verify
 from loopledger.errors import BackupDamaged, Conflict, InvalidRequest, LogDamaged, NotFound
 from loopledger.learning.replay import seq_at, state_at
 from loopledger.learning.training import Progress
@@ -168,7 +170,7 @@ class _Restoring:
             )
         for made in (folder / "models", folder):
             if made.is_dir():
-                sync_folder(made)
+                sync(made)
         name = self._wish.called or self._loop.name
         return Restored(name, head.seq, head.at, head.digest.hex(), self._loop.seq, findings)
 
@@ -206,22 +208,10 @@ class _Restoring:
             if not self._wish.chain_only:
                 checkpoints, run = place.checkpoints, side_by_side(folder)
                 return verify(reader, self._learner, checkpoints, run=run, progress=tell).findings, head
-            return _chained(reader, head, tell), head
-
-
-def _chained(reader: Reader, head: Head, tell: Progress) -> Findings:
-    done = 0
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done += more
-        tell(done, head.seq)
-
-    findings, _ = check_chain(reader, head, advance)
-    faults = reader.faults(deep=True)
-    if faults and not findings.problems:
-        raise LogDamaged(faults[0])
-    return findings
+            findings, faults = check_copy(reader, head, tell)
+        if faults and not findings.problems:
+            raise LogDamaged(faults[0])
+        return findings, head
 
 
 def _check_not_erased(reader: Reader, last: int) -> None:

@@ -12,18 +12,19 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from loopledger.adapters.backup.files import sealed, sync_folder
+from loopledger.adapters.backup.chain import check_copy
+from loopledger.adapters.backup.files import sealed
 from loopledger.adapters.backup.manifest import NAME, Backup, SavedLoop, write_manifest
 from loopledger.adapters.backup.progress import part
 from loopledger.adapters.http.keys import FILE as KEYS
 from loopledger.adapters.http.keys import hashes_of
 from loopledger.adapters.http.service import FILE as SERVICE
 from loopledger.adapters.http.service import read_service, write_service
+from loopledger.adapters.lasting import sync
 from loopledger.adapters.model_signer import FILE as PAIR
 from loopledger.adapters.place import Place, check_name, in_folder, loop_names
 from loopledger.adapters.private_file import write_private
 from loopledger.adapters.sqlite.copying import copy_log
-from loopledger.audit.verify import check_chain
 from loopledger.errors import Conflict, InvalidRequest, LogDamaged, NotFound
 from loopledger.learning.training import Progress
 from loopledger.log.events import ModelTrained, decode
@@ -82,7 +83,7 @@ def take_backup(
             _save_keys(data, folder, wanted)
         backup = Backup(at=at, loopledger=version("loopledger"), loops=tuple(loops), files=sealed(folder))
         write_manifest(folder, backup)
-        sync_folder(folder)
+        sync(folder)
         folder.chmod(data.stat().st_mode & 0o777)
     return backup
 
@@ -93,15 +94,7 @@ def _saved(source: Path, target: Path, copying: Progress, checking: Progress) ->
     copy_log(source / "log.db", target / "log.db", copying)
     with closing(in_folder(target).store.reader()) as reader:
         head = reader.head()
-        done = 0
-
-        def advance(more: int) -> None:
-            nonlocal done
-            done += more
-            checking(done, head.seq)
-
-        findings, _ = check_chain(reader, head, advance)
-        faults = reader.faults(deep=True)
+        findings, faults = check_copy(reader, head, checking)
         if findings.problems or faults:
             first = min(findings.problems, default=None)
             what = first.what if first else faults[0]
@@ -168,7 +161,7 @@ def _new_folder(data: Path, out: str | Path, *, force: bool) -> Generator[Path]:
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def _check_free(data: Path, path: Path, *, force: bool) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from loopledger.adapters.doctor.diagnose import diagnose
 from loopledger.adapters.embedding.chores import Chores
 from loopledger.adapters.embedding.session import Session
-from loopledger.adapters.lasting import sync_folder
+from loopledger.adapters.lasting import sync
 from loopledger.adapters.place import Place, check_name, in_folder, in_memory, loop_names
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.clock import Clock
@@ -262,7 +262,7 @@ class Directory:
                 raise
             raise Conflict(f"the folder {folder / name} is in the way: {error}") from None
         try:
-            sync_folder(folder)
+            sync(folder)
         except BaseException:
             # Whoever finds it there takes it for made.
             (folder / name).rename(beside)

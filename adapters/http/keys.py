@@ -87,15 +87,13 @@ def hashes_of(folder: Path, loops: Iterable[str]) -> Hashes:
     return {loop: known[loop] for loop in loops if loop in known}
 
 
-def put_hashes(folder: Path, hashes: Hashes) -> list[str]:
-    """Let keys from elsewhere open the loops that never had one here, and return which loops these are.
+def put_hashes(folder: Path, hashes: Hashes) -> None:
+    """Let keys from elsewhere open the loops that never had one here.
 
     Where there are keys, or were, nothing changes: one that was revoked must not come back.
     """
     with _changing(folder) as known:
-        new = [loop for loop in hashes if loop not in known]
-        known |= {loop: hashes[loop] for loop in new}
-    return new
+        known |= {loop: own for loop, own in hashes.items() if loop not in known}
 
 
 def sent_keys(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from loopledger.adapters.lasting import sync
 from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_reader, reader_uri
 from loopledger.adapters.sqlite.migrations import check_schema, migrate, migrations
@@ -42,7 +43,7 @@ def copy_log(source: Path, target: Path, tell: Tell) -> None:
             copy, pages=_PAGES, progress=lambda _status, remaining, total: tell(total - remaining, total)
         )
         copy.execute("PRAGMA journal_mode = DELETE")  # else reading it would make files beside it
-    _sync(target)
+    sync(target)
 
 
 def copy_until(source: Path, target: Path, seq: int, tell: Tell) -> None:
@@ -78,7 +79,7 @@ def copy_until(source: Path, target: Path, seq: int, tell: Tell) -> None:
             copy.execute("INSERT INTO dictionaries SELECT * FROM whole.dictionaries WHERE first <= ?", (seq,))
         copy.execute("UPDATE writer SET epoch = (SELECT epoch FROM whole.writer)")
         copy.execute("COMMIT")
-    _sync(target)
+    sync(target)
 
 
 def _new(path: Path) -> sqlite3.Connection:
@@ -88,14 +89,6 @@ def _new(path: Path) -> sqlite3.Connection:
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "trusted_schema = OFF"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

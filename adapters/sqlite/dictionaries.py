@@ -13,6 +13,7 @@ transaction that erases.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import chain
 
 from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.bodies import COMPRESSED, Compressor, number_of
@@ -149,9 +150,7 @@ class Dictionaries:
             return
         left = without(kept.content, gone)
         anew = Compressor(self._keep(since, first, left), left)
-        low = first
-        while rows := self._reader.decision_bodies(low, last, _PAGE):
-            low = queries.onward(rows[-1][0], low - 1) + 1
+        for rows in self._pages(first, last):
             changed = [
                 (*anew.stored(self._reader.body(seq, codec, stored)), seq)
                 for seq, codec, stored in rows
@@ -162,12 +161,15 @@ class Dictionaries:
         self._compressor = None
 
     def _bodies(self, first: int, last: int) -> Iterator[bytes]:
+        for seq, codec, stored in chain.from_iterable(self._pages(first, last)):
+            try:
+                yield self._reader.body(seq, codec, stored)
+            except LogDamaged:
+                continue  # it is no proof that a piece stands anywhere
+
+    def _pages(self, first: int, last: int) -> Iterator[list[tuple[int, int, bytes]]]:
         while rows := self._reader.decision_bodies(first, last, _PAGE):
-            for seq, codec, stored in rows:
-                try:
-                    yield self._reader.body(seq, codec, stored)
-                except LogDamaged:
-                    continue  # it is no proof that a piece stands anywhere
+            yield rows
             first = queries.onward(rows[-1][0], first - 1) + 1
 
     def _stretches(self) -> Iterator[tuple[int, int, int, int]]:

@@ -44,22 +44,14 @@ class VwScorer:
 
     def score(self, context: bytes, actions: Sequence[bytes] = ()) -> list[float]:
         """Return a probability for each of the context's actions, by position."""
-        try:
-            examples, used_up = self._actions.parse(context, actions)
-            self._predict(examples)
-        except RuntimeError as error:
-            raise _no_answer(error) from None
+        examples, used_up = self._predict(context, actions)
         scores: list[float] = examples[0].get_action_scores()
         self._actions.finish(used_up)
         return scores
 
     def score_slots(self, context: bytes) -> SlotScores:
         """Return the probabilities for each of the context's slots."""
-        try:
-            examples, used_up = self._actions.parse(context, ())
-            self._predict(examples)
-        except RuntimeError as error:
-            raise _no_answer(error) from None
+        examples, used_up = self._predict(context)
         scores: SlotScores = examples[0].get_decision_scores()
         self._actions.finish(used_up)
         return scores
@@ -71,14 +63,16 @@ class VwScorer:
             self._workspace.finish()
             self._workspace = None
 
-    def _predict(self, examples: list[Any]) -> None:
+    def _predict(self, context: bytes, actions: Sequence[bytes] = ()) -> tuple[list[Any], list[Any]]:
+        """Return examples with their answers, and which of them are to be finished."""
         try:
-            pylibvw.vw.predict_multi(self._workspace, examples)
-        except RuntimeError:
-            # Who knows what it has left in them.
-            self._actions = ParsedActions(self._workspace)
-            raise
-
-
-def _no_answer(error: RuntimeError) -> LearnerFailed:
-    return LearnerFailed(f"the model cannot answer: {error}")
+            examples, used_up = self._actions.parse(context, actions)
+            try:
+                pylibvw.vw.predict_multi(self._workspace, examples)
+            except RuntimeError:
+                # Who knows what it has left in them.
+                self._actions = ParsedActions(self._workspace)
+                raise
+        except RuntimeError as error:
+            raise LearnerFailed(f"the model cannot answer: {error}") from None
+        return examples, used_up

@@ -5,6 +5,7 @@ only if both its average reward and the lower end of its interval are above thos
 """
 
 from loopledger.clock import SECOND
+from loopledger.evaluation.merging import unknowable
 from loopledger.evaluation.report import Evaluation, Judged
 from loopledger.evaluation.request import EvaluationRequest, Search
 from loopledger.learning.replay import first_from
@@ -20,7 +21,6 @@ KEPT = 24
 MUCH = 10_000
 """Decisions within two weeks with which it looks no further back: about Personalizer's 20 megabytes."""
 
-_MOST_IMITATED = 0.01
 _TWO_WEEKS = 14 * 86_400 * SECOND
 
 
@@ -82,7 +82,6 @@ def _found(report: Evaluation) -> Judged | None:
     """Return the policy that was found, unless too much was decided without exploration to judge it."""
     winner = None if report.searched is None else report.searched.winner
     for judged in report.policies:
-        sums = judged.overall.sums
-        if judged.name == winner and judged.failed is None and sums.imitated <= _MOST_IMITATED * sums.cases:
+        if judged.name == winner and judged.failed is None and not unknowable(judged.overall.sums):
             return judged
     return None

@@ -33,6 +33,12 @@ class Declared(NamedTuple):
             raise InvalidRequest("reward_range", "must be two finite numbers, the smaller one first.")
         return self
 
+    @property
+    def difference_range(self) -> Bounds:
+        """The least and the most by which two rewards can differ."""
+        least, most = self.reward_range
+        return least - most, most - least
+
     def at_slot(self, place: int) -> "Declared":
         """Return the same for one slot alone, by its place in the decision."""
         return self._replace(minimum_probability=self.minimum_probability ** (place + 1))

@@ -43,7 +43,7 @@ def interval(sums: Sums, declared: Declared) -> Bounds:
     """Return the 95 % interval of the policy's average reward: all rewards, where it cannot be known."""
     least, most = declared.reward_range
     if unknowable(sums):
-        return least, most
+        return declared.reward_range
     moments = _moments_of_value(sums)
     weights = _weights(sums, declared)
     lowest, highest = ([(w, w * r) for w in weights] for r in (least, most))
@@ -58,12 +58,12 @@ def difference_interval(sums: Sums, declared: Declared) -> Bounds:
     """
     least, most = declared.reward_range
     if unknowable(sums):
-        return least - most, most - least
+        return declared.difference_range
     moments = _moments_of_difference(sums)
     weights = _weights(sums, declared)
     lowest = [(w, (w - 1) * (most if w < 1 else least)) for w in weights]
     highest = [(w, (w - 1) * (least if w < 1 else most)) for w in weights]
-    return _between((least - most, most - least), moments, lowest, highest)
+    return _between(declared.difference_range, moments, lowest, highest)
 
 
 def deviation(sums: Sums) -> float:

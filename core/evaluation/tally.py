@@ -100,9 +100,8 @@ class Tally:
     def verdict(self, name: str) -> Verdict:
         """Judge the policy of this name against what decided, case by case on the same log."""
         sums, inside = self.sums(), self.range_in_force()
-        least, most = inside.reward_range
         anytime = (
-            (least - most, most - least)
+            inside.difference_range
             if unknowable(sums)
             else self._sequence.difference(inside.largest_weight(sums))
         )
