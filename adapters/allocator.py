@@ -1,12 +1,16 @@
-"""The C library's allocator: a program that runs for months should let it have few arenas.
+"""The C library's allocator: what a program that runs for months should tell it.
 
 glibc gives up to eight arenas for each core to a program's threads, and an arena hardly gives back what
 it once had. Loops are opened, taught and closed in many threads, so the memory of a program grows for a
-long time although nothing is kept: with two arenas, a third as fast (`python benchmarks/soak.py`).
+long time although nothing is kept. With two arenas it grows a third as fast, and what is free in the
+middle of them goes back to the system only when it is asked for (`python benchmarks/soak.py`).
 """
 
 import ctypes
 import os
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 _ARENAS = -8  # M_ARENA_MAX in <malloc.h>
 _FEW = 2
@@ -20,8 +24,40 @@ def use_few_arenas() -> bool:
     """
     if "MALLOC_ARENA_MAX" in os.environ:
         return False
+    mallopt = _function("mallopt")
+    return mallopt is not None and bool(mallopt(_ARENAS, _FEW))
+
+
+@contextmanager
+def giving_back(every: float = 60.0) -> Generator[None]:
+    """Let the allocator give free memory back to the system, again and again, in a thread of its own.
+
+    Args:
+        every: So many seconds. It takes some milliseconds each time, without Python's lock.
+
+    """
+    trim = _function("malloc_trim")
+    if trim is None:
+        yield
+        return
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(every):
+            trim(0)
+
+    thread = threading.Thread(target=go_on, name="loopledger-memory", daemon=True)
+    thread.start()
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _function(name: str) -> Callable[..., int] | None:
+    try:
+        function: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):
-        return False
-    return bool(mallopt(_ARENAS, _FEW))
+        return None
+    return function

@@ -2,8 +2,8 @@
 
 `python benchmarks/soak.py` sends three million decisions; `--decisions 300000` is quicker. A few loops are
 busy at a time and change places with others, so that idle ones are closed and opened again; some decisions
-are asked for twice, logs and figures are read on the way. The allocator has few arenas, as in the server
-(`adapters/allocator.py`). Memory, file descriptors, threads and processes are
+are asked for twice, logs and figures are read on the way. The allocator has few arenas and gives back what
+is free, as in the server (`adapters/allocator.py`). Memory, file descriptors, threads and processes are
 noted all along. After the warm-up a line is laid through each of them: it is flat where the whole stretch
 adds less than a fiftieth to the memory, and less than one descriptor, thread or process. The program fails
 if something is not flat.
@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ from rich.table import Table
 from traffic import VARIETY, requests
 
 import loopledger
-from loopledger.adapters.allocator import use_few_arenas
+from loopledger.adapters.allocator import giving_back, use_few_arenas
 
 _ACTIONS = 5
 _CALLERS = 48
@@ -275,7 +275,7 @@ def _show(found: dict[str, Trend], console: Console) -> None:
 @click.option("--samples", type=click.IntRange(8), default=100, show_default=True, help="How often to note.")
 @click.option("--folder", type=click.Path(path_type=Path, exists=True), default=Path(), help="On which disk.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write all samples there, as JSON.")
-@click.option("--many-arenas", is_flag=True, help="Leave the allocator as it is; the server does not.")
+@click.option("--many-arenas", is_flag=True, help="Leave the allocator alone; the server does not.")
 def main(
     decisions: int,
     loops: int,
@@ -291,7 +291,10 @@ def main(
         use_few_arenas()
     console = Console(stderr=True)
     soak = Soak(decisions, loops, samples, console)
-    with TemporaryDirectory(dir=folder, prefix="soak-") as data:
+    with (
+        TemporaryDirectory(dir=folder, prefix="soak-") as data,
+        nullcontext() if many_arenas else giving_back(),
+    ):
         asyncio.run(soak.run(Path(data), open_loops))
     found = trends(soak.samples)
     _show(found, Console(width=None if sys.stdout.isatty() else 120))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not TEXT, reason="there are no docs here")
 @pytest.mark.parametrize("call", CALLS)
 def test_a_call_on_the_page_is_understood(call):
     _, _, data, name, *rest = shlex.split(call)
-    with click.Context(main, obj=Path(data)) as context:
+    with click.Context(main, obj=Path(data), **main.context_settings) as context:
         command = main.get_command(context, name)
         command.make_context(name, rest, parent=context)  # it raises what click does not understand
     assert name in {"backup", "restore", "verify"}

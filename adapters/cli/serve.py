@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from loopledger.adapters.allocator import use_few_arenas
+from loopledger.adapters.allocator import giving_back, use_few_arenas
 from loopledger.adapters.cli.config import config_option, configured
 from loopledger.adapters.cli.output import as_json, print_json
 from loopledger.adapters.http.config import Misconfigured, ServerConfig
@@ -98,4 +98,5 @@ def command(ctx: click.Context, /, file: Path | None, json_: bool, **flags: Any)
         None if path is None else Path(path) for path in (server.certificate, server.private_key)
     )
     times = Times(server.grace, server.patience)
-    serve(app, Place(server.host, server.port, certificate, private_key), times, ready)
+    with giving_back():
+        serve(app, Place(server.host, server.port, certificate, private_key), times, ready)
