@@ -1,8 +1,10 @@
 """Actions that stay parsed: VowpalWabbit answers as if it had parsed everything anew, float for float."""
 
+import gc
 import json
 import random  # noqa: TID251 - seeded, and outside the loop
 import resource
+import weakref
 
 import pylibvw
 import pytest
@@ -263,3 +265,20 @@ def test_after_a_failure_everything_is_parsed_anew(vw, monkeypatch):
     assert [scorer.score(context, actions) for _ in range(3)] == before
     assert len(scorer._actions._kept) == len(actions)
     scorer.close()
+
+
+def test_a_model_is_gone_with_its_last_use(vw):
+    world = World(4)
+    scorer = VwScorer(GREEDY, taught(vw, GREEDY, world))
+    context, actions = world.context()
+    for _ in range(3):
+        scorer.score(context, actions)
+    assert len(scorer._actions._kept) == len(actions)
+    model = weakref.ref(scorer._workspace)
+    gc.disable()
+    try:
+        scorer.close()
+        del scorer
+        assert model() is None  # not only when Python next looks for cycles: it takes megabytes
+    finally:
+        gc.enable()

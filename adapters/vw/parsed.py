@@ -1,6 +1,7 @@
 """Actions that VowpalWabbit has parsed are kept: they come again from request to request."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import pylibvw
@@ -36,7 +37,14 @@ class ParsedActions:
 
     def __init__(self, workspace: Any) -> None:
         self._workspace = workspace
-        self._kept = Recurring(self._parse_action, most=MOST, longest=_LONGEST, let_go=self._let_go)
+        # No methods of this object: a model has to be gone with its last use, not when Python next
+        # looks for cycles.
+        self._kept = Recurring(
+            partial(_parse_action, workspace),
+            most=MOST,
+            longest=_LONGEST,
+            let_go=lambda actions: _finish(workspace, [action.example for action in actions]),
+        )
 
     def parse(self, context: bytes, actions: Sequence[bytes]) -> tuple[list[Any], list[Any]]:
         """Return a context's examples, and which are to be finished when they were used.
@@ -54,33 +62,36 @@ class ParsedActions:
             kept = self._kept.find(actions)
         if kept is not None:
             ending = sum(map(len, actions)) + len(actions) + len(b"]}") - 1
-            shared = self._parsed(context[:-ending] + b"]}")
+            shared = _parsed(self._workspace, context[:-ending] + b"]}")
             namespaces = _namespaces(shared[0])
             if namespaces and all(namespaces.isdisjoint(action.namespaces) for action in kept):
                 return [*shared, *[action.example for action in kept]], shared
             self.finish(shared)
-        parsed = self._parsed(context)
+        parsed = _parsed(self._workspace, context)
         return parsed, parsed
 
     def finish(self, examples: Sequence[Any]) -> None:
         """Give examples back to VowpalWabbit."""
-        pylibvw.vw._finish_example_multi_ex(self._workspace, examples)  # noqa: SLF001
+        _finish(self._workspace, examples)
 
     def forget(self) -> None:
         """Keep nothing."""
         self._kept.clear()
 
-    def _parse_action(self, action: bytes) -> _Parsed:
-        shared, example = self._parsed(b'{"_multi":[%b]}' % action)
-        self.finish([shared])
-        return _Parsed(example, _namespaces(example))
 
-    def _parsed(self, context: bytes) -> list[Any]:
-        examples: list[Any] = self._workspace._parse(context.decode())  # noqa: SLF001
-        return examples
+def _parse_action(workspace: Any, action: bytes) -> _Parsed:
+    shared, example = _parsed(workspace, b'{"_multi":[%b]}' % action)
+    _finish(workspace, [shared])
+    return _Parsed(example, _namespaces(example))
 
-    def _let_go(self, actions: Sequence[_Parsed]) -> None:
-        self.finish([action.example for action in actions])
+
+def _parsed(workspace: Any, context: bytes) -> list[Any]:
+    examples: list[Any] = workspace._parse(context.decode())  # noqa: SLF001
+    return examples
+
+
+def _finish(workspace: Any, examples: Sequence[Any]) -> None:
+    pylibvw.vw._finish_example_multi_ex(workspace, examples)  # noqa: SLF001
 
 
 def _namespaces(example: Any) -> frozenset[int]:
