@@ -184,11 +184,11 @@ def test_only_what_has_room_is_kept_and_all_is_let_go(vw, monkeypatch):
     model = taught(vw, GREEDY, world)
     keeping, parsing = VwScorer(GREEDY, model), VwScorer(GREEDY, model)
     given_back = []
-    finish = module.ParsedActions.finish
+    finish = module._finish
     monkeypatch.setattr(
-        module.ParsedActions,
-        "finish",
-        lambda self, examples: (given_back.extend(examples), finish(self, examples)),
+        module,
+        "_finish",
+        lambda workspace, examples: (given_back.extend(examples), finish(workspace, examples)),
     )
     for context, actions in [world.context() for _ in range(300)]:
         assert keeping.score(context, actions) == parsing.score(context)
