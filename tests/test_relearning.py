@@ -19,6 +19,8 @@ from loopledger.commands import (
 )
 from loopledger.deciding.request import Slot, read_slots
 from loopledger.errors import Conflict, InvalidRequest, NotFound
+from loopledger.learning import training
+from loopledger.learning.joining import join
 from loopledger.learning.replay import rebuild, version_event
 from loopledger.learning.selection import named
 from loopledger.learning.training import examples, step_of
@@ -307,14 +309,25 @@ def test_every_pass_can_be_cut_short(plain):
     reader = plain.place.store.reader()
     step = step_of(version_event(reader, plain.loop.state.versions)[1])
     assert list(examples(reader, step, most=3)) == before[:3] * 2
-    told = []
+    reader.close()
+
+
+@pytest.mark.parametrize(("room", "read"), [(64 << 20, 1), (100_000, 3)])
+def test_the_log_is_read_once_for_all_passes_unless_it_is_too_much_to_keep(monkeypatch, room, read):
+    monkeypatch.setattr(training, "_MOST_KEPT", room)
     bench = Bench()
     learned(bench, 1200)
     step = replace(step_of(trained(bench)[0]), passes=3)
-    for _ in examples(bench.place.store.reader(), step, lambda *done: told.append(done)):
-        pass
+    reader = bench.place.store.reader()
+    once = list(examples(reader, replace(step, passes=1)))
+    assert sum(map(len, once)) > 100_000
+    told, joined = [], []
+    monkeypatch.setattr(training, "join", lambda traced: (joined.append(traced.seq), join(traced))[1])
+    assert list(examples(reader, step, lambda *done: told.append(done))) == once * 3
+    assert len(joined) == 1200 * read
     assert told == sorted(told)
     assert {whole for _, whole in told} == {1200}
+    assert len(told) == 6
     assert told[-1][0] < 1200
     reader.close()
 

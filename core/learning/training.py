@@ -29,6 +29,7 @@ Progress = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
 
 _REPORT_EVERY = 500
+_MOST_KEPT = 64 << 20  # bytes
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +129,8 @@ def examples(
 ) -> Iterator[bytes]:
     """Yield what a step learns from, a line each, in log order; over again for each pass.
 
+    Only the first pass reads the log and joins, unless the lines are too many to be kept.
+
     Args:
         reader: Of the log.
         step: What to learn.
@@ -135,11 +138,21 @@ def examples(
         most: Stop every pass after so many lines.
 
     """
-    for done in range(step.passes):
-        yield from islice(_once(reader, step, done, progress), most)
+    kept: list[bytes] = []
+    size = 0
+    for line in islice(_read(reader, step, 0, progress), most):
+        yield line
+        size += len(line)
+        if step.passes > 1 and size <= _MOST_KEPT:
+            kept.append(line)
+    for done in range(1, step.passes):
+        if size <= _MOST_KEPT:
+            yield from _again(kept, step, done, progress)
+        else:
+            yield from islice(_read(reader, step, done, progress), most)
 
 
-def _once(reader: Reader, step: Step, done: int, progress: Progress | None) -> Iterator[bytes]:
+def _read(reader: Reader, step: Step, done: int, progress: Progress | None) -> Iterator[bytes]:
     if step.first is None or step.last is None:
         return
     left_out = without(reader, step.left_out)
@@ -148,6 +161,13 @@ def _once(reader: Reader, step: Step, done: int, progress: Progress | None) -> I
         line = None if traced.seq in left_out else learning_line(join(traced))
         if line is not None:
             yield line
+        if progress and number % _REPORT_EVERY == 0:
+            progress((done * step.decisions + number) // step.passes, step.decisions)
+
+
+def _again(lines: list[bytes], step: Step, done: int, progress: Progress | None) -> Iterator[bytes]:
+    for number, line in enumerate(lines, start=1):
+        yield line
         if progress and number % _REPORT_EVERY == 0:
             progress((done * step.decisions + number) // step.passes, step.decisions)
 
