@@ -49,13 +49,14 @@ class AsyncSqliteReader:
             await _advance(stream, heads)
 
     async def __aenter__(self) -> Self:
-        try:
-            await self._connection
-            for pragma in READER_PRAGMAS:
-                await self._connection.execute(f"PRAGMA {pragma}")
-        except BaseException as error:
-            await self._connection.close()
-            raise queries.refused(error) from error
+        with queries.refusing():
+            try:
+                await self._connection
+                for pragma in READER_PRAGMAS:
+                    await self._connection.execute(f"PRAGMA {pragma}")
+            except BaseException:
+                await self._connection.close()
+                raise
         return self
 
     async def __aexit__(
@@ -72,7 +73,7 @@ class AsyncSqliteReader:
             try:
                 rows = await self._rows(query, values)
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-                raise queries.meaning(error) from error
+                queries.raise_instead(error, queries.meaning(error))
             for row in rows:
                 yield queries.record(row, self._bodies)
             if len(rows) < queries.PAGE:

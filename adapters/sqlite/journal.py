@@ -56,31 +56,21 @@ class SqliteJournal(SqliteReader):
     """
 
     def __init__(self, path: Path) -> None:
-        try:
+        with queries.refusing(LoopStopped):
             self._lock = WriterLock(path.with_name("writer.lock"))
-        except OSError as error:
-            raise queries.refused(error, LoopStopped) from error
-        try:
-            super().__init__(connect_writer(path))
-        except BaseException as error:
-            self._lock.release()
-            raise queries.refused(error, LoopStopped) from error
-        self._since_checkpoint = 0
-        self._overwrite = False
-        self._compressing = False
-        try:
-            migrate(self._connection)
-            check_unchanged(self._connection)
-            self._epoch = self._take_over(path.with_name(f"{path.name}-wal"))
-            self._dictionaries = Dictionaries(self, self._connection, self._epoch)
-            check_end(self.head(), self.committed())
-            if self._one(queries.ANY_ERASED):
-                # The writer before may have died while the write-ahead log still held what was erased.
-                self._overwrite = True
-                self._checkpoint()
-        except BaseException as error:
-            self.close()
-            raise queries.refused(error, LoopStopped) from error
+            try:
+                super().__init__(connect_writer(path))
+            except BaseException:
+                self._lock.release()
+                raise
+            self._since_checkpoint = 0
+            self._overwrite = False
+            self._compressing = False
+            try:
+                self._begin(path)
+            except BaseException:
+                self.close()
+                raise
 
     def compress(self, on: bool) -> None:
         """Say whether decisions are compressed from here on; what is in the log stays as it is."""
@@ -167,6 +157,17 @@ class SqliteJournal(SqliteReader):
                 self._connection.executemany(queries.ERASE, hashes)
                 after = queries.onward(found[-1][0], after - 1) + 1
         self._dictionaries.forget(erased, gone)
+
+    def _begin(self, path: Path) -> None:
+        migrate(self._connection)
+        check_unchanged(self._connection)
+        self._epoch = self._take_over(path.with_name(f"{path.name}-wal"))
+        self._dictionaries = Dictionaries(self, self._connection, self._epoch)
+        check_end(self.head(), self.committed())
+        if self._one(queries.ANY_ERASED):
+            # The writer before may have died while the write-ahead log still held what was erased.
+            self._overwrite = True
+            self._checkpoint()
 
     def _take_over(self, ahead: Path) -> int:
         execute = self._connection.execute

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from loopledger.adapters.sqlite.connection import APPLICATION_ID
-from loopledger.adapters.sqlite.queries import brief, meaning
+from loopledger.adapters.sqlite.queries import brief, meaning, raise_instead, way_out
 from loopledger.errors import LogDamaged
 
 _MIGRATIONS = """
@@ -103,7 +103,7 @@ def check_schema(connection: sqlite3.Connection, steps: list[Migration]) -> int:
             else []
         )
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise _unreadable(error) from error
+        raise_instead(error, _unreadable(error))
     if applied != [(step.number, step.sha256) for step in steps[:done]]:
         raise LogDamaged("a migration that the log went through is not the one that this release has")
     return done
@@ -127,16 +127,14 @@ def changed_schema(connection: sqlite3.Connection) -> list[str]:
         done: int = connection.execute("PRAGMA user_version").fetchone()[0]
         found = set(connection.execute(_SCHEMA))
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise _unreadable(error) from error
+        raise_instead(error, _unreadable(error))
     return sorted({name for name, _ in (found - _OF_REPLICATION) ^ _schema(done)})
 
 
 def _unreadable(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
     if not isinstance(meaning(error), LogDamaged):
         return error
-    return LogDamaged(
-        f"the file is not a readable SQLite database: {brief(error)}; put back a copy of log.db that holds"
-    )
+    return LogDamaged(f"the file is not a readable SQLite database: {brief(error)}; {way_out(error)}")
 
 
 @cache

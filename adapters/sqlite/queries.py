@@ -1,8 +1,9 @@
 """The questions that are asked of a log, in SQL."""
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 from loopledger.adapters.sqlite.bodies import ERASED, Bodies
 from loopledger.errors import LogDamaged, LoopledgerError
@@ -167,9 +168,23 @@ def meaning(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Exception:
     """Return what an error of a question means: damage, or just what it says."""
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DAMAGE:
         return error
-    return LogDamaged(
-        f"the log's database cannot be read: {brief(error)}; put back a copy of log.db that holds"
-    )
+    return LogDamaged(f"the log's database cannot be read: {brief(error)}; {way_out(error)}")
+
+
+def raise_instead(error: BaseException, found: BaseException) -> NoReturn:
+    """Raise what an error was found to mean, with the error as its cause; an error is never its own cause."""
+    if found is error:
+        raise error
+    raise found from error
+
+
+def way_out(error: BaseException) -> str:
+    """Return what to do about a database that cannot be read."""
+    put_back = "put back a copy of log.db that holds"
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+        # It says that of errors of reading as well.
+        return f"see first whether the disk can be read, then {put_back}"
+    return put_back
 
 
 def brief(error: BaseException) -> str:
@@ -196,20 +211,21 @@ def onward(last: Any, after: int) -> int:
     return last
 
 
-def refused(error: BaseException, kind: type[LoopledgerError] = LoopledgerError) -> BaseException:
-    """Return what an error at opening a log means to somebody who knows nothing of SQLite.
+@contextmanager
+def refusing(kind: type[LoopledgerError] = LoopledgerError) -> Generator[None]:
+    """Raise what an error at opening a log means to somebody who knows nothing of SQLite.
 
     Args:
-        error: What was raised.
         kind: What to call it where the machine is at fault and the log is not.
 
     """
-    if not isinstance(error, sqlite3.DatabaseError | UnicodeDecodeError | OSError):
-        return error
-    found = error if isinstance(error, OSError) else meaning(error)
-    if isinstance(found, LogDamaged):
-        return found
-    return kind(
-        f"the log's database cannot be opened: {error}; see whether this user may use its folder, whether "
-        "the disk is full, and what `loopledger doctor` finds"
-    )
+    try:
+        yield
+    except (sqlite3.DatabaseError, UnicodeDecodeError, OSError) as error:
+        found = error if isinstance(error, OSError) else meaning(error)
+        if isinstance(found, LogDamaged):
+            raise found from error
+        raise kind(
+            f"the log's database cannot be opened: {error}; see whether this user may use its folder, "
+            "whether the disk is full, and what `loopledger doctor` finds"
+        ) from error

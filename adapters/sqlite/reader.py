@@ -26,15 +26,13 @@ def open_reader(path: Path) -> "SqliteReader":
         LogDamaged: It is no log that this release can read.
 
     """
-    try:
+    with queries.refusing():
         connection = connect_reader(path)
-    except BaseException as error:
-        raise queries.refused(error) from error
-    try:
-        steps = check_schema(connection, migrations())
-    except BaseException as error:
-        connection.close()
-        raise queries.refused(error) from error
+        try:
+            steps = check_schema(connection, migrations())
+        except BaseException:
+            connection.close()
+            raise
     if steps == 0:
         connection.close()
         raise LogDamaged("the log was never set up: its creation was interrupted; create the loop again")
@@ -283,4 +281,4 @@ class SqliteReader:
         except OverflowError:
             return []  # nothing in a log has a number that SQLite cannot hold
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise queries.meaning(error) from error
+            queries.raise_instead(error, queries.meaning(error))

@@ -1,7 +1,7 @@
 /* A disk that goes wrong on purpose, between a program and its files; loaded by LD_PRELOAD.
  *
- * What counts is what changes files for good: writes, syncs, truncations, renames, removals, new files.
- * At the n-th of them the process is killed, before it or in the middle of it, or the call fails. All of
+ * What counts is what changes files for good: writes, syncs, truncations, renames, removals, new files;
+ * or, instead, what reads them. At the n-th of them the process is killed, before it or in the middle of it, or the call fails. All of
  * them can be recorded, with their contents and in their order, for whoever wants to know what would be
  * left of them had the power failed. Pipes and sockets are left alone, and nothing is counted before
  * `disk_arm` is called; a program that is not ours is told by its environment what is to fail.
@@ -22,11 +22,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum how { KILL = 1, TEAR, FAIL_ONCE, FAIL_ON, FILL_UP, FAIL_SYNC_ONCE, FAIL_SYNC_ON };
+enum how { KILL = 1, TEAR, FAIL_ONCE, FAIL_ON, FILL_UP, FAIL_SYNC_ONCE, FAIL_SYNC_ON, FAIL_READ_ONCE, FAIL_READ_ON };
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* one at a time: the order is the record's */
 static volatile long left = 0, counted = 0;
-static volatile int how = 0, error = 0, failing = 0, only_syncs = 0;
+static volatile int how = 0, error = 0, failing = 0;
+static volatile char only = 0; /* calls of this kind: syncs, reads, or all but reads */
 static char under[PATH_MAX] = "", spared[PATH_MAX] = ""; /* what is not under the one, or has the other, is left alone */
 static volatile int recording = -1;
 
@@ -40,8 +41,8 @@ void disk_arm(long n, int what, int with, const char *part, const char *but) {
     counted = 0;
     failing = 0;
     left = n;
-    only_syncs = what >= FAIL_SYNC_ONCE;
-    how = what == FAIL_SYNC_ONCE ? FAIL_ONCE : what == FAIL_SYNC_ON ? FAIL_ON : what;
+    only = what >= FAIL_READ_ONCE ? 'g' : what >= FAIL_SYNC_ONCE ? 's' : 0;
+    how = what < FAIL_SYNC_ONCE ? what : (what - FAIL_SYNC_ONCE) % 2 ? FAIL_ON : FAIL_ONCE;
     error = with;
     snprintf(under, sizeof under, "%s", part);
     snprintf(spared, sizeof spared, "%s", but);
@@ -117,12 +118,12 @@ static int from_outside(const char *path) {
 
 /* Return what is to happen to this call: nothing, or how it goes wrong. Sets `errno` if it fails. */
 static int fate(char what, const char *path) {
-    int with = from_outside(path);
+    int with = what == 'g' ? 0 : from_outside(path);
     if (with) {
         errno = with;
         return FAIL_ON;
     }
-    if (only_syncs && what != 's') return 0;
+    if (only ? what != only : what == 'g') return 0;
     if (!strstr(path, under) || (*spared && strstr(path, spared))) return 0;
     counted++;
     if (failing && (how == FAIL_ON || how == FILL_UP)) {
@@ -175,7 +176,7 @@ static int is_ours(int fd, char *path, int64_t *file) {
     pthread_mutex_lock(&turn); \
     int what_ = fate(WHAT, PATH); \
     if (what_ == KILL || what_ == TEAR) die(); \
-    int result = what_ ? -1 : CALL; \
+    ssize_t result = what_ ? -1 : CALL; \
     int failed = result < 0 ? errno : 0; \
     DONE; \
     pthread_mutex_unlock(&turn); \
@@ -201,6 +202,28 @@ ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
 #define PART(N) real(fd, bytes, N, at)
     WRITTEN(at, PART);
 #undef PART
+}
+
+/* Carry out a call that gets what is in a file; nothing of that is recorded. */
+#define GOT(CALL) \
+    char path[PATH_MAX]; \
+    int64_t file; \
+    if (only != 'g' || is_ours(fd, path, &file) != 1) return CALL; \
+    CARRIED_OUT('g', path, CALL, )
+
+ssize_t read(int fd, void *bytes, size_t size) {
+    REAL(ssize_t, "read", int, void *, size_t);
+    GOT(real(fd, bytes, size));
+}
+
+ssize_t pread(int fd, void *bytes, size_t size, off_t at) {
+    REAL(ssize_t, "pread", int, void *, size_t, off_t);
+    GOT(real(fd, bytes, size, at));
+}
+
+ssize_t pread64(int fd, void *bytes, size_t size, off64_t at) {
+    REAL(ssize_t, "pread64", int, void *, size_t, off64_t);
+    GOT(real(fd, bytes, size, at));
 }
 
 /* Where the disk is ours nothing is really synced: no power fails here, and it would take most of the time. */

@@ -29,6 +29,8 @@ class How(IntEnum):
     """What can be written is written by half, and nothing after it."""
     FAIL_SYNC_ONCE = 6
     FAIL_SYNC_ON = 7
+    FAIL_READ_ONCE = 8
+    FAIL_READ_ON = 9
 
 
 def built(folder):

@@ -1,4 +1,4 @@
-"""The disk fails or is full, at every call that changes files: one loop stops, says why, and comes back whole."""
+"""The disk fails or is full, at every call that changes or reads files: one loop stops, says why, and comes back whole."""
 
 import json
 import shutil
@@ -49,6 +49,16 @@ def test_every_call_may_fail(tmp_path, disk, broken, full, every):
     assert max(failed) > 300
     assert failed == set(range(1, max(failed) + 1, every))
     # Not all of it is anybody's business: what only saves time may not be kept.
+    assert sum(bool(life["heard"]) for life in told) > len(told) // 2
+
+
+def test_every_reading_may_fail(tmp_path, disk):
+    told = lives(
+        begun(disk, "FAIL_READ_ONCE", "EIO", tmp_path / "once", 1, 1),
+        begun(disk, "FAIL_READ_ON", "EIO", tmp_path / "on", 1, 1),
+    )
+    assert [life for life in told if life["wrong"]] == []
+    assert sum(life["failed"] for life in told) > 200
     assert sum(bool(life["heard"]) for life in told) > len(told) // 2
 
 
