@@ -17,6 +17,8 @@ from loopledger.evaluation.automatic import automatic_request, is_to_apply, next
 from loopledger.evaluation.request import Search
 from loopledger.settings import settings_from
 
+pytestmark = pytest.mark.slow
+
 DAY = 86_400 * SECOND
 
 
@@ -104,7 +106,6 @@ def test_a_better_policy_is_put_in_force_and_taken_back_by_one_command(tmp_path,
 
 
 @pytest.mark.usefixtures("short")
-@pytest.mark.slow
 def test_where_nothing_is_better_the_policy_stays(tmp_path):
     ledger, clock = weeks(tmp_path / "data", by_chance)
     with ledger:
@@ -117,7 +118,6 @@ def test_where_nothing_is_better_the_policy_stays(tmp_path):
         assert loop.policy == SLOW
 
 
-@pytest.mark.slow
 def test_too_little_fails_and_is_tried_again_when_it_is_due_next(tmp_path):
     clock = loopledger.SimulatedClock(START)
     settings = loopledger.Settings(auto_optimization=True, model_update_frequency=0)

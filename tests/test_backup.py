@@ -248,6 +248,7 @@ class Crowd:
             thread.join()
 
 
+@pytest.mark.slow
 def test_under_load_it_holds_all_that_was_answered_before_and_is_a_beginning_of_the_log(tmp_path, clock):
     settings = loopledger.Settings(model_update_frequency=0, reward_wait_time=60)
     taken = []

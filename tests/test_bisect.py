@@ -7,6 +7,8 @@ import pytest
 
 import loopledger
 
+pytestmark = pytest.mark.slow
+
 POLICY = loopledger.LearningPolicy("p", "--cb_explore_adf --epsilon 0.2 -l 0.5 -q :i --ignore_linear FGji")
 SETTINGS = loopledger.Settings(model_update_frequency=0)
 

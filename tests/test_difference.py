@@ -90,6 +90,7 @@ def page(tmp_path_factory):
         yield loop
 
 
+@pytest.mark.slow
 def test_slots_are_compared_one_by_one(page):
     found = page.diff(1, 3)
     assert (found.contexts, found.choices) == (120, 360)

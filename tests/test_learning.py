@@ -33,6 +33,7 @@ def earned(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_the_recommended_policy_learns_from_little(earned):
     policies = ("--policies", "recommended", "--policies", "personalizer-default")
     found = earned("--sets", "digits", "--seeds", "1", *policies)

@@ -9,6 +9,8 @@ from test_optimize import number
 import loopledger
 from loopledger.evaluation.leaving_out import without
 
+pytestmark = pytest.mark.slow
+
 GOOD = loopledger.LearningPolicy("good", "--cb_explore_adf --epsilon 0.3 -l 0.5 -q ub -q ui -q tb -q ti")
 ACTIONS = {name: {"body": {"kind": name}} for name in ("sports", "politics", "music")}
 PLACES = {"north": "sports", "south": "politics", "west": "music"}
@@ -35,7 +37,6 @@ def lived(tmp_path_factory):
         yield loop
 
 
-@pytest.mark.slow
 def test_what_matters_scores_and_noise_does_not(lived):
     found = lived.features(method="leave-one-out")
     scores = {(one.namespace, one.feature): one for one in (*found.namespaces, *found.features)}

@@ -19,6 +19,8 @@ from loopledger.errors import InvalidRequest, LearnerFailed
 from loopledger.evaluation.optimize import OWN, WINNER, Means, optimize
 from loopledger.evaluation.request import EvaluationRequest, Search
 
+pytestmark = pytest.mark.slow
+
 ACTIONS = {name: {"kind": name} for name in ("sports", "politics", "music", "weather")}
 SLOW = loopledger.LearningPolicy("slow", "--cb_explore_adf --epsilon 0.5 --power_t 0 -l 0.001")
 START = 1_767_225_600 * 1_000_000
@@ -123,7 +125,6 @@ def policies_checked(arguments):
     return policy_from({"name": WINNER, "arguments": arguments})
 
 
-@pytest.mark.slow
 def test_no_gain_is_reported_where_there_is_none(searching, noise):
     for seed in range(3):
         report = searching(noise).optimize(trials=12, seed=seed)
@@ -131,7 +132,6 @@ def test_no_gain_is_reported_where_there_is_none(searching, noise):
             assert judged.verdict.judgement != "better"
 
 
-@pytest.mark.slow
 def test_an_interrupted_search_goes_on_as_if_it_had_not_been(searching, strong, tmp_path):
     whole = searching(strong)
     whole.optimize(trials=14, journal=tmp_path / "whole.journal")
@@ -219,7 +219,6 @@ class Murderous:
         return self._learner.fold(*arguments)
 
 
-@pytest.mark.slow
 def test_killed_workers_change_nothing(searching, strong):
     undisturbed = searching(strong)
     undisturbed.optimize(trials=6)
@@ -248,7 +247,6 @@ async def test_the_async_face_searches_too_and_the_log_says_so(strong, tmp_path)
     assert standings[-1].best.arguments == report.searched.best[0].arguments
 
 
-@pytest.mark.slow
 def test_several_slots_can_be_searched_too(searching, tmp_path):
     live = Live(tmp_path / "slots", "--ccb_explore_adf --epsilon 0.4 --power_t 0 -l 0.001")
     for _ in range(6):

@@ -8,6 +8,8 @@ from test_optimize import SLOW, by_the_hour, lived
 
 import loopledger
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lively(tmp_path_factory):
@@ -40,7 +42,6 @@ def test_what_is_found_is_recorded_saved_and_applied(run, data, here):
         assert ledger.loop("news").policy == SLOW
 
 
-@pytest.mark.slow
 def test_it_goes_on_where_it_stopped_and_prints_json(run, data):
     words = ("--data", data, "optimize", "news", "--until", "2500", "--json", "--trials")
     first = json.loads(run(*words, 4).stdout)

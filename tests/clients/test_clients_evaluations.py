@@ -7,6 +7,8 @@ import pytest
 from faces import ADMINISTERING, HANG, Refused
 from quick import slow_but
 
+pytestmark = pytest.mark.slow
+
 MINE = {"name": "mine", "arguments": "--cb_explore_adf --epsilon 0.1 --cb_type mtr -q ::"}
 CONTRACT = {
     "name": "January",

@@ -9,6 +9,8 @@ from quick import slow_but
 from served import Server
 from wishes import rank
 
+pytestmark = pytest.mark.slow
+
 
 class Traffic:
     """Clients that rank and reward in threads of their own until they are told to stop."""

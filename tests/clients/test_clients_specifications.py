@@ -71,7 +71,10 @@ def operations():
 
 
 OPERATIONS = list(operations())
-pytestmark = pytest.mark.skipif(not OPERATIONS, reason="the published specifications are not here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not OPERATIONS, reason="the published specifications are not here"),
+]
 
 
 def check(version, schema, body):

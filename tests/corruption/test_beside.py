@@ -67,6 +67,7 @@ def cut(size):
     return damage
 
 
+@pytest.mark.slow
 def test_the_write_ahead_log_is_cut_off(ward, data):
     size = (data / "open" / "news" / WAL).stat().st_size
     chance = random.Random(8)
@@ -75,6 +76,7 @@ def test_the_write_ahead_log_is_cut_off(ward, data):
         check_begins_alike(ward, cut(at), at)
 
 
+@pytest.mark.slow
 def test_the_write_ahead_log_is_deleted(ward):
     for name in (WAL, "log.db-shm"):
         check_begins_alike(ward, lambda folder, name=name: (folder / name).unlink(missing_ok=True), name)

@@ -64,6 +64,7 @@ def test_commands_on_a_whole_loop(run):
     assert {found.exit_code for found in outcomes(run, ALL).values()} == {0}
 
 
+@pytest.mark.slow
 def test_commands_on_damaged_loops(run, place, data):
     path = data / "closed" / "news" / "log.db"
     there = regions(path)

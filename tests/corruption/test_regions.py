@@ -92,6 +92,7 @@ def test_every_region_is_overwritten(ward, data):
     assert found(ward, cases) == []
 
 
+@pytest.mark.slow
 def test_what_is_compressed_and_dictionaries_are_damaged(ward, data):
     chance = random.Random(5)
     path = data / "packed" / "news" / "log.db"
@@ -147,6 +148,7 @@ def copied(one, other):
     return damage
 
 
+@pytest.mark.slow
 def test_pages_change_places(ward, data):
     count = len(pages(data / "closed" / "news"))
     chance = random.Random(5)

@@ -62,6 +62,7 @@ def lives(tmp_path, learned_data, vw, seed, count):
     return killed_at
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_nothing_that_is_half_there(tmp_path, learned_data, vw):
     lives(tmp_path, learned_data, vw, seed=1, count=4)
 

@@ -21,7 +21,7 @@ from loopledger.errors import LoopInUse, LoopStopped
 
 CHILD = Path(__file__).with_name("child.py")
 
-pytestmark = pytest.mark.usefixtures("own_processes")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_processes")]
 ACTIONS = {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}}
 
 
@@ -84,7 +84,6 @@ def test_no_models_lie_about_when_a_learning_process_dies(tmp_path, scratch):
     assert not list(scratch.iterdir())
 
 
-@pytest.mark.slow
 def test_no_models_lie_about_when_a_program_ends_while_it_learns(tmp_path, scratch):
     # The end may come before a step or after it; with several programs, some end in the middle.
     with ExitStack() as stack:

@@ -14,6 +14,8 @@ import pytest
 import loopledger
 from loopledger.adapters.http.keys import create_key
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = (sys.executable, "-W", "error", "-c", "from loopledger.adapters.cli.main import main; main()")
 RANK = "/personalizer/v1.0/rank"
 SAID = {

@@ -26,6 +26,8 @@ from loopledger.adapters.http.keys import create_key
 from loopledger.adapters.http.serving import Place, Times, serve
 from loopledger.adapters.model_signer import _made
 
+pytestmark = pytest.mark.slow
+
 RANK = {"actions": [{"id": "a", "features": [{"secret-feature": 1}]}, {"id": "b", "features": []}]}
 
 
