@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 from contextlib import closing
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 import loopledger
+from loopledger.adapters.backup import restoring
 from loopledger.adapters.backup.manifest import read_manifest
 from loopledger.adapters.embedding.view import LoopView
 from loopledger.adapters.http.keys import Keys, create_key, list_keys, revoke_key
@@ -16,7 +18,7 @@ from loopledger.adapters.http.service import Service, read_service, write_servic
 from loopledger.adapters.model_signer import ModelSigner
 from loopledger.adapters.place import in_folder
 from loopledger.audit.verify import verify
-from loopledger.errors import BackupDamaged, Conflict, InvalidRequest, NotFound
+from loopledger.errors import BackupDamaged, Conflict, InvalidRequest, LoopledgerError, NotFound
 
 GOLDEN = sorted(Path(__file__).parent.glob("golden/format-*"))
 GOLDEN_LOOPS = [
@@ -392,3 +394,18 @@ def test_two_that_restore_the_same_do_not_mix(saved, new):
     assert [name for name in left(new) if name.startswith(".")] == []
     with loopledger.open(new) as ledger:
         assert ledger.loop("news").verify().holds
+
+
+def test_a_disk_that_does_not_take_it_is_a_sentence(saved, new, monkeypatch):
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def fail(*_, **__):
+        raise full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restoring, "take_out", fail)
+        with pytest.raises(LoopledgerError, match=r"cannot be made: .*No space left.*disk is full") as caught:
+            restore(new, saved, "news")
+    assert caught.value.__cause__ is full
+    assert left(new) == []
+    restore(new, saved, "news")

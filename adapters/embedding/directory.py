@@ -80,7 +80,7 @@ class Directory:
             if self.folder is None:
                 create(self._place(name).store, self.clock, created)
             else:
-                with no_raw_errors(), self.new_folder(self.folder, name) as beside:
+                with self.new_folder(self.folder, name) as beside:
                     create(beside.store, self.clock, created)
 
     def try_policy(self, policy: LearningPolicy, settings: Settings) -> None:
@@ -247,27 +247,28 @@ class Directory:
     @contextmanager
     def new_folder(folder: Path, name: str) -> Generator[Place]:
         """Make a loop's folder beside its place and move it there whole: a loop exists or it does not."""
-        # Nobody else's: whoever makes a loop of the same name meanwhile must not write into this one.
-        beside = folder / f".creating-{name}-{os.urandom(6).hex()}"
-        try:
-            yield in_folder(beside)
-        except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
-        try:
-            beside.rename(folder / name)
-        except OSError as error:
-            shutil.rmtree(beside, ignore_errors=True)
-            if error.errno not in _IN_THE_WAY:
+        with _no_raw_errors():
+            # Nobody else's: whoever makes a loop of the same name meanwhile must not write into this one.
+            beside = folder / f".creating-{name}-{os.urandom(6).hex()}"
+            try:
+                yield in_folder(beside)
+            except BaseException:
+                shutil.rmtree(beside, ignore_errors=True)
                 raise
-            raise Conflict(f"the folder {folder / name} is in the way: {error}") from None
-        try:
-            sync(folder)
-        except BaseException:
-            # Whoever finds it there takes it for made.
-            (folder / name).rename(beside)
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
+            try:
+                beside.rename(folder / name)
+            except OSError as error:
+                shutil.rmtree(beside, ignore_errors=True)
+                if error.errno not in _IN_THE_WAY:
+                    raise
+                raise Conflict(f"the folder {folder / name} is in the way: {error}") from None
+            try:
+                sync(folder)
+            except BaseException:
+                # Whoever finds it there takes it for made.
+                (folder / name).rename(beside)
+                shutil.rmtree(beside, ignore_errors=True)
+                raise
 
     def _place(self, name: str) -> Place:
         if self.folder is None:
@@ -276,7 +277,7 @@ class Directory:
 
 
 @contextmanager
-def no_raw_errors() -> Generator[None]:
+def _no_raw_errors() -> Generator[None]:
     """Say what it means where the disk does not take a new loop.
 
     Raises:

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from loopledger.adapters.cooked_files import CookedFiles
-from loopledger.adapters.embedding.directory import Directory, no_raw_errors
+from loopledger.adapters.embedding.directory import Directory
 from loopledger.adapters.embedding.moments import microseconds
 from loopledger.adapters.place import check_name
 from loopledger.adapters.ready import default_policy, ready_policy
@@ -18,7 +18,6 @@ from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
 
 
-@no_raw_errors()
 def import_history(
     directory: Directory,
     name: str,

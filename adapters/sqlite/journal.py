@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import chain
 from operator import attrgetter
@@ -12,6 +13,7 @@ from loopledger.adapters.sqlite import queries
 from loopledger.adapters.sqlite.bodies import PLAIN, Compressor
 from loopledger.adapters.sqlite.connection import PAGE_SIZE, connect_writer, without_waiting
 from loopledger.adapters.sqlite.dictionaries import Dictionaries
+from loopledger.adapters.sqlite.gaps import clear_gaps
 from loopledger.adapters.sqlite.lock import WriterLock
 from loopledger.adapters.sqlite.migrations import check_unchanged, migrate
 from loopledger.adapters.sqlite.reader import SqliteReader
@@ -63,11 +65,12 @@ class SqliteJournal(SqliteReader):
             except BaseException:
                 self._lock.release()
                 raise
+            self._path = path
             self._since_checkpoint = 0
             self._overwrite = False
             self._compressing = False
             try:
-                self._begin(path)
+                self._begin(path.with_name(f"{path.name}-wal"))
             except BaseException:
                 self.close()
                 raise
@@ -103,6 +106,9 @@ class SqliteJournal(SqliteReader):
     def close(self) -> None:
         """Let go of the log and of the right to write."""
         try:
+            if self._overwrite:
+                with suppress(sqlite3.Error, OSError):
+                    self._checkpoint()  # there may be no reader by now
             self._connection.close()
         finally:
             self._lock.release()
@@ -158,13 +164,14 @@ class SqliteJournal(SqliteReader):
                 after = queries.onward(found[-1][0], after - 1) + 1
         self._dictionaries.forget(erased, gone)
 
-    def _begin(self, path: Path) -> None:
+    def _begin(self, ahead: Path) -> None:
         migrate(self._connection)
         check_unchanged(self._connection)
-        self._epoch = self._take_over(path.with_name(f"{path.name}-wal"))
+        left_behind = ahead.is_file() and ahead.stat().st_size > 0
+        self._epoch = self._take_over(ahead)
         self._dictionaries = Dictionaries(self, self._connection, self._epoch)
         check_end(self.head(), self.committed())
-        if self._one(queries.ANY_ERASED):
+        if left_behind and self._one(queries.ANY_ERASED):
             # The writer before may have died while the write-ahead log still held what was erased.
             self._overwrite = True
             self._checkpoint()
@@ -186,14 +193,23 @@ class SqliteJournal(SqliteReader):
     def _checkpoint(self) -> None:
         """Move what was committed from the write-ahead log into the database; it raises what goes wrong.
 
-        Where bodies were erased, the write-ahead log still holds them until it is cut off. That takes
-        a moment without readers, and is tried again next time if there is none.
+        Where bodies were erased, the write-ahead log still holds them until it is cut off, which takes
+        a moment without readers; and it says which pages' gaps are to be overwritten first. Both is
+        tried again next time if there is no such moment.
         """
-        mode = "TRUNCATE" if self._overwrite else "PASSIVE"
         with without_waiting(self._connection):
-            ((busy, _, _),) = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-        self._overwrite = self._overwrite and bool(busy)
+            _, ahead, moved = self._moved("PASSIVE")
+            if self._overwrite and ahead == moved:
+                self._connection.execute("PRAGMA shrink_memory")  # it would write back the gaps it remembers
+                clear_gaps(self._path)
+                busy, _, _ = self._moved("TRUNCATE")
+                self._overwrite = bool(busy)
         self._since_checkpoint = 0
+
+    def _moved(self, mode: str) -> tuple[int, int, int]:
+        """Return whether readers were in the way, and how many pages were to be moved and have been."""
+        ((busy, ahead, moved),) = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        return busy, ahead, moved
 
 
 @cache
