@@ -24,7 +24,13 @@ def test_the_copy_is_what_python_imports(tmp_path):
 
 
 def test_types_are_not_changed():
-    source = "def f(a: int | None, b=1 | 2) -> str | None:\n    c: int | None = 3 | 4\n"
+    source = """
+def f(a: int | None, b=1 | 2) -> str | None:
+    c: int | float = 3 | 4
+    match isinstance(a, int | str):
+        case list() | tuple():
+            return 5 | 6
+"""
     lines = source.splitlines()
     found = [lines[line - 1][column:end] for (line, column), (_, end) in types_in(source)]
-    assert sorted(found) == ["int | None", "int | None", "str | None"]
+    assert sorted(found) == ["int | None", "int | float", "int | str", "list() | tuple()", "str | None"]
