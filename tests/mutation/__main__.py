@@ -1,7 +1,6 @@
 """`python tests/mutation core/log/chain.py --survivors`: which changes of a module no test notices."""
 
 import json
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,8 +10,8 @@ from mutants import TESTS, Copy, NotTested, tally
 
 
 def show(module, done, mutants, survived):
-    if sys.stderr.isatty():
-        click.echo(f"\r{module}: {done} of {mutants}, {survived} survived", nl=done == mutants, err=True)
+    if done % 50 == 0 or done == mutants:
+        click.echo(f"{module}: {done} of {mutants}, {survived} survived", err=True)
 
 
 @click.command

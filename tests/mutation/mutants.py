@@ -7,16 +7,19 @@ decorator or a branch gone. A mutant is killed when a test fails, or does not co
 # pyright: reportMissingImports=false
 import ast
 import compileall
+import difflib
 import os
-import shlex
-import subprocess
+import signal
 import sys
 import time
-from contextlib import chdir
+from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from shutil import copytree, ignore_patterns
 from typing import NamedTuple
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,11 +40,20 @@ TESTS = {
 }
 FOLDERS = ("adapters", "config", "migrations")
 # None of the other plugins that may be installed: to load them takes longer than most tests.
-PYTEST = (
-    "-m pytest -q -x --tb=short -m 'not slow' -p pytest_asyncio.plugin -p _hypothesis_pytestplugin"
-    " -p no:cacheprovider --hypothesis-profile=mutants"
-)
+PLUGINS = ["-p", "pytest_asyncio.plugin", "-p", "_hypothesis_pytestplugin", "-p", "no:cacheprovider"]
+PYTEST = ["-q", "-x", "--tb=short", "-m", "not slow", "--hypothesis-profile=mutants", *PLUGINS]
 ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+# Imported once, for all the processes that are forked; nothing of loopledger is.
+OFTEN = (
+    "asyncio",
+    "click",
+    "hypothesis.strategies",
+    "msgspec",
+    "pykka",
+    "rich.console",
+    "structlog",
+    "vowpalwabbit",
+)
 
 
 class NotTested(Exception):
@@ -65,7 +77,7 @@ class Tally(NamedTuple):
 
 
 class Copy:
-    """A copy of the sources and the tests that may be changed; Python imports loopledger from it."""
+    """A copy of the sources and the tests that may be changed; its tests import loopledger from it."""
 
     def __init__(self, folder):
         self.tree = folder / "tree"
@@ -75,42 +87,52 @@ class Copy:
         (self.tree / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
         for name in FOLDERS:
             (self.tree / "core" / name).symlink_to(self.tree / name)
-        imported = folder / "imported"
-        imported.mkdir()
-        (imported / "loopledger").symlink_to(self.tree / "core")
+        self.imported = folder / "imported"
+        self.imported.mkdir()
+        (self.imported / "loopledger").symlink_to(self.tree / "core")
         # A mutant may be as long as what it replaces and made in the same second: only its hash tells it apart.
         compileall.compile_dir(self.tree, quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
-        self.environment = ALONE | {"PYTHONPATH": str(imported)}
+        self.environment = ALONE | {"PYTHONPATH": str(self.imported)}
         self.temporary = folder / "temporary"
+        self.output = folder / "output"
 
-    def command(self, module):
-        """Return the line that runs a module's tests."""
-        tests = " ".join(f"tests/{name}" for name in TESTS[module])
-        return f"{shlex.quote(sys.executable)} {PYTEST} --basetemp={shlex.quote(str(self.temporary))} {tests}"
+    def passes(self, module, most=None, *, keep_bytecode=False):
+        """Return whether a module's tests pass, in a process of their own and within so many seconds."""
+        process = get_context("fork").Process(target=self._run_tests, args=(module, keep_bytecode))
+        process.start()
+        process.join(most)
+        if process.exitcode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.join()
+        return process.exitcode == 0
 
-    def run(self, module, **more):
-        return subprocess.run(
-            shlex.split(self.command(module)),
-            cwd=self.tree,
-            env=os.environ | self.environment | more,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def _run_tests(self, module, keep_bytecode):
+        os.setsid()
+        with self.output.open("wb") as output:
+            os.dup2(output.fileno(), sys.stdout.fileno())
+            os.dup2(output.fileno(), sys.stderr.fileno())
+        os.chdir(self.tree)
+        os.environ |= self.environment
+        if not keep_bytecode:
+            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        sys.dont_write_bytecode = not keep_bytecode
+        sys.path.insert(0, str(self.imported))
+        tests = [f"tests/{name}" for name in TESTS[module]]
+        sys.exit(pytest.main([*PYTEST, f"--basetemp={self.temporary}", *tests]))
 
     def time_of(self, module):
         """Return how long a module's tests take, in seconds, and make sure that they hang on this very copy."""
         begun = time.monotonic()
-        whole = self.run(module)
+        if not self.passes(module, keep_bytecode=True):
+            told = self.output.read_text("utf-8", "replace")
+            raise NotTested(f"the tests of {module} fail without a mutant:\n{told[-4000:]}")
         taken = time.monotonic() - begun
-        if whole.returncode:
-            raise NotTested(f"the tests of {module} fail without a mutant:\n{whole.stdout[-4000:]}")
         path = self.tree / module
         source = path.read_bytes()
         path.write_text("raise SystemError", "utf-8")
-        broken = self.run(module, PYTHONDONTWRITEBYTECODE="1")
+        passed = self.passes(module)
         path.write_bytes(source)
-        if not broken.returncode:
+        if passed:
             raise NotTested(f"the tests of {module} pass without it: they import another one")
         return taken
 
@@ -136,35 +158,36 @@ def types_in(source):
         yield (types.lineno, types.col_offset), (types.end_lineno, types.end_col_offset)
 
 
-def tally(copy, module, told):
-    """Make every mutant of a module and run its tests on each."""
+def mutations_of(path, database):
+    """Return every place of a module that cosmic-ray would change, and how, without those that name types."""
     from cosmic_ray.commands import init
-    from cosmic_ray.mutating import mutate_and_test
     from cosmic_ray.work_db import WorkDB
 
+    types = list(types_in(path.read_text("utf-8")))
+    work = WorkDB(database, WorkDB.Mode.create)
+    init([path], work, {})
+    mutations = [mutation for item in work.work_items for mutation in item.mutations]
+    work.close()
+    return [one for one in mutations if not any(start <= one.start_pos < end for start, end in types)]
+
+
+def tally(copy, module, told):
+    """Make every mutant of a module and run its tests on each."""
+    from cosmic_ray.mutating import use_mutation
+    from cosmic_ray.plugins import get_operator
+
+    for name in OFTEN:
+        import_module(name)
     path = copy.tree / module
     most = 5 * copy.time_of(module) + 10
-    types = list(types_in(path.read_text("utf-8")))
-    work = WorkDB(copy.tree.parent / f"{path.stem}.sqlite", WorkDB.Mode.create)
-    init([path], work, {})
-    mutations = [
-        mutation
-        for item in work.work_items
-        for mutation in item.mutations
-        if not any(start <= mutation.start_pos < end for start, end in types)
-    ]
-    work.close()
+    mutations = mutations_of(path, copy.tree.parent / f"{path.stem}.sqlite")
     survivors = []
-    before = dict(os.environ)
-    os.environ |= copy.environment  # cosmic-ray hands on its own
-    try:
-        for done, mutation in enumerate(mutations, start=1):
-            with chdir(copy.tree):
-                result = mutate_and_test([mutation], copy.command(module), most)
-            if not result.is_killed:
-                survivors.append(result.diff.replace(f"{copy.tree}/", ""))
-            told(module, done, len(mutations), len(survivors))
-    finally:
-        os.environ.clear()
-        os.environ |= before
+    for done, mutation in enumerate(mutations, start=1):
+        operator = get_operator(mutation.operator_name)(**mutation.operator_args)
+        with use_mutation(path, operator, mutation.occurrence) as (before, after):
+            passed = copy.passes(module, most)
+        if passed:
+            lines = difflib.unified_diff(before.splitlines(), after.splitlines(), module, module, lineterm="")
+            survivors.append("\n".join(lines))
+        told(module, done, len(mutations), len(survivors))
     return Tally(module, len(mutations), survivors)
