@@ -9,6 +9,7 @@ import ast
 import compileall
 import difflib
 import os
+import resource
 import signal
 import sys
 import time
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 # The quickest that kills most comes first: the first test that fails ends a mutant.
 TESTS = {
     "core/log/chain.py": ["test_chain.py", "test_verify.py", "conformance/test_journal.py", "simulation"],
-    "core/learning/joining.py": ["test_joining.py", "test_cooked.py", "simulation", "test_vw.py"],
+    "core/learning/joining.py": ["test_joining.py", "test_cooked.py", "simulation"],
     "core/learning/aggregation.py": ["test_aggregation.py", "test_joining.py"],
     "core/learning/training.py": ["test_relearning.py", "test_replay.py", "test_loop.py", "simulation"],
     "core/learning/lineage.py": ["test_lineage.py", "test_state.py", "test_relearning.py", "test_loop.py"],
@@ -58,6 +59,13 @@ OFTEN = (
 
 class NotTested(Exception):
     """The tests cannot say anything about mutants."""
+
+
+class Limits(NamedTuple):
+    """How long tests may take, in seconds, and in seconds of the processor: those do not hang on what else runs."""
+
+    seconds: float
+    processor: int
 
 
 class Tally(NamedTuple):
@@ -96,18 +104,20 @@ class Copy:
         self.temporary = folder / "temporary"
         self.output = folder / "output"
 
-    def passes(self, module, most=None, *, keep_bytecode=False):
-        """Return whether a module's tests pass, in a process of their own and within so many seconds."""
-        process = get_context("fork").Process(target=self._run_tests, args=(module, keep_bytecode))
+    def passes(self, module, limits=None, *, keep_bytecode=False):
+        """Return whether a module's tests pass, in a process of their own and within limits."""
+        process = get_context("fork").Process(target=self._run_tests, args=(module, limits, keep_bytecode))
         process.start()
-        process.join(most)
+        process.join(limits and limits.seconds)
         if process.exitcode is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.join()
         return process.exitcode == 0
 
-    def _run_tests(self, module, keep_bytecode):
+    def _run_tests(self, module, limits, keep_bytecode):
         os.setsid()
+        if limits is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (limits.processor, limits.processor))
         with self.output.open("wb") as output:
             os.dup2(output.fileno(), sys.stdout.fileno())
             os.dup2(output.fileno(), sys.stderr.fileno())
@@ -120,13 +130,16 @@ class Copy:
         tests = [f"tests/{name}" for name in TESTS[module]]
         sys.exit(pytest.main([*PYTEST, f"--basetemp={self.temporary}", *tests]))
 
-    def time_of(self, module):
-        """Return how long a module's tests take, in seconds, and make sure that they hang on this very copy."""
-        begun = time.monotonic()
+    def limits_of(self, module):
+        """Return what a module's tests may take with a mutant, and make sure that they hang on this very copy."""
+        begun, before = time.monotonic(), os.times()
         if not self.passes(module, keep_bytecode=True):
             told = self.output.read_text("utf-8", "replace")
             raise NotTested(f"the tests of {module} fail without a mutant:\n{told[-4000:]}")
-        taken = time.monotonic() - begun
+        seconds, after = time.monotonic() - begun, os.times()
+        processor = (
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
         path = self.tree / module
         source = path.read_bytes()
         path.write_text("raise SystemError", "utf-8")
@@ -134,7 +147,7 @@ class Copy:
         path.write_bytes(source)
         if passed:
             raise NotTested(f"the tests of {module} pass without it: they import another one")
-        return taken
+        return Limits(5 * seconds + 10, int(3 * processor) + 5)
 
 
 def types_in(source):
@@ -179,13 +192,13 @@ def tally(copy, module, told):
     for name in OFTEN:
         import_module(name)
     path = copy.tree / module
-    most = 5 * copy.time_of(module) + 10
+    limits = copy.limits_of(module)
     mutations = mutations_of(path, copy.tree.parent / f"{path.stem}.sqlite")
     survivors = []
     for done, mutation in enumerate(mutations, start=1):
         operator = get_operator(mutation.operator_name)(**mutation.operator_args)
         with use_mutation(path, operator, mutation.occurrence) as (before, after):
-            passed = copy.passes(module, most)
+            passed = copy.passes(module, limits)
         if passed:
             lines = difflib.unified_diff(before.splitlines(), after.splitlines(), module, module, lineterm="")
             survivors.append("\n".join(lines))
