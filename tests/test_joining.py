@@ -106,7 +106,7 @@ def test_a_reward_for_a_slot_of_a_decision_without_slots():
     assert joined(reward(11, 1, 1.0, slot="s")).unjoined == (Unjoined(11, "no such slot"),)
 
 
-def slots_ranked(**changes):
+def slots_ranked(baselines=(0, 0), **changes):
     plain = ranked(**changes)
     slots = tuple(
         SlotRanking(
@@ -117,7 +117,7 @@ def slots_ranked(**changes):
             probabilities=(0.5, 0.5),
             chosen="ab"[at],
         )
-        for at, (name, baseline) in enumerate([("s", 0), ("t", 0)])
+        for at, (name, baseline) in enumerate(zip("st", baselines, strict=True))
     )
     values = {name: getattr(plain, name) for name in SlotsRanked.__struct_fields__ if name != "slots"}
     return SlotsRanked(**values, slots=slots)
@@ -138,9 +138,13 @@ def test_rewards_of_slots_are_apart():
     assert example.unjoined == (Unjoined(13, "no such slot"), Unjoined(14, "no such slot"))
 
 
-def test_an_apprentice_with_slots():
-    labels = joined(decision=slots_ranked(learning_mode="Apprentice")).labels
-    assert [label.reward for label in labels] == [1.0, 0.0]
+@pytest.mark.parametrize("baselines", [(0, 0), (1, 1), (2, 2), (0, 1), (2, 0)])
+def test_an_apprentice_with_slots(baselines):
+    labels = joined(decision=slots_ranked(baselines, learning_mode="Apprentice")).labels
+    assert [label.position for label in labels] == [0, 1]
+    assert [label.reward for label in labels] == [
+        float(at == baseline) for at, baseline in enumerate(baselines)
+    ]
 
 
 def test_one_activation_is_for_all_slots():
