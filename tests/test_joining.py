@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support import ranked
 
 from loopledger.learning.aggregation import aggregate
@@ -100,6 +101,24 @@ def test_an_apprentice_learns_to_imitate():
 def test_what_could_never_be_drawn_is_not_learned():
     example = joined(learning_mode="LoggingOnly", ranked=(0, 1, 2), probabilities=(0.0, 1.0, 0.0), chosen="a")
     assert example.skipped == "never drawn"
+
+
+@pytest.mark.parametrize(
+    ("probability", "skipped"),
+    [(0.0, "never drawn"), (2.0**-24, "never drawn"), (2.0**-23, None), (0.5, None)],
+)
+def test_what_can_just_be_drawn_is_learned(probability, skipped):
+    assert joined(probabilities=(probability, 0.25, 0.25)).skipped == skipped
+    slots = slots_ranked().slots
+    for at in range(2):
+        rare = [
+            replace(slot, probabilities=(probability, 0.5)) if slot is slots[at] else slot for slot in slots
+        ]
+        assert joined(decision=replace(slots_ranked(), slots=tuple(rare))).skipped == skipped
+
+
+def test_rewards_may_come_two_minutes_early():
+    assert EARLY == 120_000_000  # of the old logs, too: what they teach hangs on it
 
 
 def test_a_reward_for_a_slot_of_a_decision_without_slots():
