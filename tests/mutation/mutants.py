@@ -37,7 +37,7 @@ TESTS = {
     "core/deciding/decisions.py": ["test_loop.py", "test_slots.py", "test_repeating.py"],
     "core/deciding/context.py": ["test_context.py", "test_namespaces.py"],
     "core/deciding/slots.py": ["test_slots.py"],
-    "core/decide.py": ["test_loop.py", "test_relearning.py", "test_policy.py"],
+    "core/decide.py": ["test_decide.py", "test_loop.py", "test_relearning.py", "test_policy.py"],
     "core/state.py": ["test_state.py", "test_relearning.py", "test_training.py", "test_loop.py"],
 }
 FOLDERS = ("adapters", "config", "migrations")
