@@ -34,7 +34,7 @@ TESTS = {
     "core/learning/lineage.py": ["test_lineage.py", "test_state.py", "test_relearning.py"],
     "core/deciding/draw.py": ["test_draw.py", "test_ranking.py"],
     "core/deciding/ranking.py": ["test_ranking.py", "test_probabilities.py"],
-    "core/deciding/decisions.py": ["test_loop.py", "test_slots.py", "test_repeating.py"],
+    "core/deciding/decisions.py": ["test_decisions.py", "test_loop.py", "test_slots.py"],
     "core/deciding/context.py": ["test_context.py", "test_namespaces.py"],
     "core/deciding/slots.py": ["test_slots.py"],
     "core/decide.py": ["test_decide.py", "test_loop.py", "test_relearning.py", "test_policy.py"],
