@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -62,15 +63,39 @@ def test_what_is_closed_is_all_before_the_first_open_window(story):
                 assert (step.version, step.parent) == (state.versions + 1, state.line.newest)
 
 
-def test_progress_is_told_every_500_decisions_and_goes_by_all_passes():
+@pytest.mark.parametrize(
+    ("passes", "expected"),
+    [
+        (1, [(500, 500), (1000, 1000)]),
+        (2, [(500, 250), (1000, 500), (1600, 800), (2100, 1050)]),
+        (3, [(500, 166), (1000, 333), (1600, 533), (2100, 700), (2700, 900), (3200, 1066)]),
+    ],
+)
+def test_progress_is_told_every_500_decisions_and_goes_by_all_passes(passes, expected):
     bench = Bench(settings=Settings(checkpoint_interval=5000))
     learned(bench, 1100)
     (record,) = bench.records("ModelTrained")
-    step = step_of(decode(record.body, record.seq))
-    told = []
-    for passes in (1, 2):
-        for _ in examples(
-            bench.place.store.reader(), replace(step, passes=passes), lambda *done: told.append(done)
-        ):
-            pass
-    assert told == [(done, 1100) for done in (500, 1000, 250, 500, 800, 1050)]
+    step = replace(step_of(decode(record.body, record.seq)), passes=passes)
+    came = []
+    for _ in examples(bench.place.store.reader(), step, lambda *done: came.append(done)):
+        came.append(None)
+    told = [(came[:at].count(None), done) for at, done in enumerate(came) if done is not None]
+    assert told == [(read, (done, 1100)) for read, done in expected]
+    assert all(isinstance(number, int) for _, done in told for number in done)
+
+
+@pytest.mark.parametrize("exploration", [0.0, 0.05, 0.75])
+def test_other_exploration_than_the_newest_learned_under_is_a_step_of_its_own(exploration):
+    bench = Bench()
+    bench.do(ChangeSettings({"exploration_percentage": exploration}))
+    reader = bench.place.store.reader()
+    assert plan(bench.loop.state, reader, bench.clock.now()) is None  # there is no model yet
+    bench.do(ChangeSettings({"exploration_percentage": 0.2}))
+    assert learned(bench, 3) == [1]
+    assert plan(bench.loop.state, reader, bench.clock.now()) is None
+    bench.do(ChangeSettings({"exploration_percentage": exploration}))
+    step = plan(bench.loop.state, reader, bench.clock.now())
+    assert (step.version, step.parent, step.passes) == (2, 1, 1)
+    assert (step.first, step.last, step.decisions) == (None, None, 0)
+    assert step.policy == bench.loop.state.effective_policy
+    assert list(examples(reader, step)) == []

@@ -16,9 +16,12 @@ def show(module, done, mutants, survived):
 
 @click.command
 @click.argument("modules", nargs=-1, type=click.Choice(list(TESTS)), metavar="[MODULE]...")
+@click.option(
+    "--every", type=click.IntRange(1), default=1, show_default=True, help="So manyth only: a sample."
+)
 @click.option("--survivors", is_flag=True, help="Print the changes that no test noticed.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each module.")
-def main(modules, survivors, as_json):
+def main(modules, every, survivors, as_json):
     """Change modules of core, one place at a time, and count the changes that their tests notice.
 
     Without any MODULE all are done that are known here, which takes hours.
@@ -29,7 +32,7 @@ def main(modules, survivors, as_json):
         copy = Copy(Path(folder))
         for module in modules or TESTS:
             try:
-                counted = tally(copy, module, show)
+                counted = tally(copy, module, show, every)
             except NotTested as error:
                 raise click.ClickException(str(error)) from None
             told = counted._asdict() | {"killed": counted.killed, "score": counted.score}

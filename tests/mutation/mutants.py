@@ -203,8 +203,8 @@ def mutations_of(path, database):
     ]
 
 
-def tally(copy, module, told):
-    """Make every mutant of a module and run its tests on each."""
+def tally(copy, module, told, every=1):
+    """Make every mutant of a module, or every so-manyth, and run its tests on each."""
     from cosmic_ray.mutating import use_mutation
     from cosmic_ray.plugins import get_operator
 
@@ -212,7 +212,7 @@ def tally(copy, module, told):
         import_module(name)
     path = copy.tree / module
     limits = copy.limits_of(module)
-    mutations = mutations_of(path, copy.tree.parent / f"{path.stem}.sqlite")
+    mutations = mutations_of(path, copy.tree.parent / f"{path.stem}.sqlite")[::every]
     survivors = []
     for done, mutation in enumerate(mutations, start=1):
         operator = get_operator(mutation.operator_name)(**mutation.operator_args)
