@@ -77,7 +77,8 @@ def test_progress_is_told_every_500_decisions_and_goes_by_all_passes(passes, exp
     (record,) = bench.records("ModelTrained")
     step = replace(step_of(decode(record.body, record.seq)), passes=passes)
     came = []
-    for _ in examples(bench.place.store.reader(), step, lambda *done: came.append(done)):
+    lines = examples(bench.place.store.reader(), step, lambda *done: came.append(done))
+    while next(lines, None) is not None:
         came.append(None)
     told = [(came[:at].count(None), done) for at, done in enumerate(came) if done is not None]
     assert told == [(read, (done, 1100)) for read, done in expected]
