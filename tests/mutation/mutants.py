@@ -186,21 +186,18 @@ def types_in(source):
 
 
 def mutations_of(path, database):
-    """Return every place of a module that cosmic-ray would change, and how, without those that change types or nothing."""
+    """Return what cosmic-ray would change in a module, in order, without what would change types or nothing."""
     from cosmic_ray.commands import init
     from cosmic_ray.work_db import WorkDB
 
     types = list(types_in(path.read_text("utf-8")))
     work = WorkDB(database, WorkDB.Mode.create)
     init([path], work, {})
-    mutations = [mutation for item in work.work_items for mutation in item.mutations]
+    found = [mutation for item in work.work_items for mutation in item.mutations]
     work.close()
-    return [
-        one
-        for one in mutations
-        if not any(start <= one.start_pos < end for start, end in types)
-        and not SAME.search(one.operator_name)
-    ]
+    changing = [one for one in found if not SAME.search(one.operator_name)]
+    changing = [one for one in changing if not any(start <= one.start_pos < end for start, end in types)]
+    return sorted(changing, key=lambda one: (one.start_pos, one.operator_name, one.occurrence))
 
 
 def tally(copy, module, told, every=1):
