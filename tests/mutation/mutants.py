@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 # The quickest that kills most comes first: the first test that fails ends a mutant.
 TESTS = {
-    "core/log/chain.py": ["test_chain.py", "test_verify.py", "conformance/test_journal.py"],
+    "core/log/chain.py": ["test_chain.py", "test_verify.py", "conformance/test_journal.py", "simulation"],
     "core/learning/joining.py": ["test_joining.py", "test_cooked.py"],
     "core/learning/aggregation.py": ["test_aggregation.py", "test_joining.py"],
     "core/learning/training.py": ["test_training.py", "test_relearning.py", "test_replay.py", "test_loop.py"],
