@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support import GREEDY, SLOTS, Bench
+from support import GREEDY, SLOTS, Bench, on_disk
 from test_loop import learned, rank
 
 from loopledger.commands import (
@@ -117,12 +117,15 @@ def test_what_was_left_out_stays_out_unless_all_is_asked_for(bench):
     assert last(bench, "RelearningBegun").without == ()
 
 
-def test_a_version_that_there_is_not_is_not_published(bench):
-    versions = bench.loop.state.versions
-    for version in (-1, 0, versions + 1):
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_version_that_there_is_not_is_not_published(tmp_path, in_memory):
+    bench = Bench(None if in_memory else on_disk(tmp_path))
+    learned(bench, 1)
+    learned(bench, 1, 10)
+    for version in (-2, -1, 0, 3):
         with pytest.raises(NotFound):
             bench.do(PublishModel(version))
-    for version in range(1, versions + 1):
+    for version in (1, 2):
         bench.trainer.publish(version)
         assert bench.loop.state.published == version
 
@@ -205,3 +208,36 @@ def test_settings_that_stay_the_same_are_no_event():
     bench.do(ChangeSettings({"limits": {"nesting": 3}}))
     limits = bench.loop.state.settings.limits
     assert (limits.actions, limits.nesting) == (7, 3)
+
+
+def test_a_key_that_came_after_an_erasure_is_known():
+    bench = Bench()
+    bench.do(rank("e"))
+    bench.do(Reward("e", 0.5, None, "before"))
+    bench.clock.advance(601)
+    bench.train()
+    bench.erase("e")
+    after = bench.do(Reward("e", 0.5, None, "after"))
+    assert bench.do(Reward("e", 0.5, None, "after")) == after
+    assert bench.do(Reward("e", 0.25, None, "before")).seq == after.seq + 1  # what it had said is gone
+
+
+@pytest.mark.parametrize(
+    "changes", [{"reward_range": {"low": 0}}, {"nothing": {}}, {"limits": 5}, {"limits": None}]
+)
+def test_what_is_nested_stays_nested(changes):
+    bench = Bench()
+    with pytest.raises(InvalidRequest):
+        bench.do(ChangeSettings(changes))
+    assert bench.kinds() == ["LoopCreated"]
+
+
+@pytest.mark.parametrize("more", ["", " --softmax --lambda 3", " --bag 4"])
+def test_where_the_policy_names_no_exploration_only_a_number_may_follow_a_number(more):
+    bench = Bench(policy=LearningPolicy("p", f"--cb_explore_adf{more}"))
+    bench.do(ChangeSettings({"default_reward": 0.5}))  # none follows none
+    for exploration in (0.3, 0.4, 0.2):
+        bench.do(ChangeSettings({"exploration_percentage": exploration}))
+    with pytest.raises(InvalidRequest, match="must stay a number"):
+        bench.do(ChangeSettings({"exploration_percentage": None}))
+    assert bench.loop.state.settings.exploration_percentage == 0.2

@@ -97,6 +97,15 @@ def test_slots_are_answered_for_one_each():
             rank(Answers(answers), THREE)
 
 
+@pytest.mark.parametrize(
+    "positions", [(0, 1, 2, 3), (0, 1, 2, 3, 5), (1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 4), (0, 0, 1, 2, 3)]
+)
+def test_a_slot_is_answered_for_the_actions_that_it_was_offered(positions):
+    answer = [(position, 1 / len(positions)) for position in positions]
+    with pytest.raises(LearnerFailed, match="other actions"):
+        rank(Answers([answer]), [Slot("s")])
+
+
 def test_one_slot_alone_is_answered_in_the_order_that_was_asked_for():
     first, second = [(1, 1.0)], [(2, 0.25), (4, 0.625), (0, 0.125)]
     asked = likely_at_slot(Answers([first, second]), b"", 1, [0, 2, 4], 0.0)
