@@ -55,7 +55,12 @@ def test_the_beginning():
     state = after()
     assert (state.loop_id, state.published, state.versions, state.seq) == ("l", 0, 0, 1)
     assert state.waits == ((1, 600_000_000),)
-    assert state.trained_at == 1000
+    assert state.trained_at == state.optimizing_since == 1000
+    assert (state.left_out, state.erased, state.closed_through, state.imported_through) == (0, 0, 0, 0)
+    assert (state.line.newest, state.line.arguments) == (0, "")
+    assert (state.line.learned_through, state.line.publish_from, state.line.since_kept) == (0, 0, 0)
+    assert (state.line.steps_since_kept, state.line.passes, state.line.passes_through) == (0, 1, 0)
+    assert state.follows
 
 
 def test_a_log_begins_with_its_creation():

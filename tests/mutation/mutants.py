@@ -38,7 +38,13 @@ TESTS = {
     "core/deciding/context.py": ["test_context.py", "test_namespaces.py"],
     "core/deciding/slots.py": ["test_slots.py"],
     "core/decide.py": ["test_decide.py", "test_loop.py", "test_relearning.py", "test_policy.py"],
-    "core/state.py": ["test_state.py", "test_relearning.py", "test_training.py", "test_loop.py"],
+    "core/state.py": [
+        "test_state.py",
+        "test_evaluation_events.py",
+        "test_relearning.py",
+        "test_training.py",
+        "test_loop.py",
+    ],
 }
 FOLDERS = ("adapters", "config", "migrations")
 # None of the other plugins that may be installed: to load them takes longer than most tests.
