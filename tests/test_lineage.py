@@ -79,3 +79,14 @@ def test_kept_is_only_what_fits_the_log(bench):
         assert not models(bench)[0].kept
     bench.place.checkpoints.drop_model(1)
     assert not models(bench)[0].kept
+
+
+def test_what_the_log_itself_holds_is_kept(bench):
+    bench.do(ImportModel(b"tiny {}", GREEDY, sha256(b"tiny {}").hexdigest(), "another engine"))
+    learned(bench, 2)
+    bench.erase("e0")
+    assert "ModelKept" in bench.kinds()
+    for version in (1, 2):
+        bench.place.checkpoints.drop_model(version)
+        assert bench.place.checkpoints.load_model(version) is None
+    assert [model.kept for model in models(bench)] == [True, True]

@@ -72,6 +72,13 @@ def test_logging_only_keeps_the_baselines():
     assert [ranking.ranked[0] for ranking in rankings] == [0, 1, 4]
 
 
+def test_an_apprentice_draws_as_online_does():
+    for number in range(20):
+        for scorer in (None, Uneven()):
+            online = rank(scorer, THREE, f"event-{number}", minimum=0.01)
+            assert rank(scorer, THREE, f"event-{number}", minimum=0.01, mode="Apprentice") == online
+
+
 @pytest.mark.parametrize("answer", [[], [[(0, 1.0)]], [[(0, 0.5), (1, 0.5)]] * 3])
 def test_answers_for_other_slots_or_actions_are_an_error(answer):
     class Wrong:
