@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from few_processes import KeptWorkers, computed_here
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from support import Lent, TinyLearner
 
 from loopledger.adapters.embedding import beginning, directory, view
@@ -19,6 +19,13 @@ settings.register_profile(
     "default", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("long", parent=settings.get_profile("default"), max_examples=2000)
+# The same examples every time, and none made smaller: of a mutant it only matters that a test fails.
+settings.register_profile(
+    "mutants",
+    parent=settings.get_profile("default"),
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile("default")
 
 

@@ -161,3 +161,17 @@ def test_a_body_that_is_gone_is_followed_by_its_hash():
     assert follow(erased, first.digest) is erased
     with pytest.raises(LogDamaged):
         follow(replace(erased, body_sha256=bytes(32)), first.digest)
+
+
+@pytest.mark.parametrize("other", ["text", 5, 1.5, b"", b"short", bytearray(32)], ids=repr)
+def test_whatever_a_damaged_database_holds_instead_is_damage(other):
+    first, second = log(2)
+    follow(second, first.digest)
+    damaged = [(second, other), (replace(second, body_sha256=other, body=b""), first.digest)]
+    damaged += [
+        (replace(second, **{name: other}), first.digest) for name in ("kind", "event_id", "body", "digest")
+    ]
+    for record, previous in damaged:
+        with pytest.raises(LogDamaged) as problem:
+            follow(record, previous)
+        assert problem.value.seq == 2

@@ -2,10 +2,10 @@ import math
 
 import mmh3
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loopledger.deciding.draw import float32, float32s, sample, uniform, uniform_hash
+from loopledger.deciding.draw import RESOLUTION, float32, float32s, number_for, sample, uniform, uniform_hash
 
 PROBABILITIES = float32s([0.85, 0.05, 0.05, 0.05])
 
@@ -45,21 +45,38 @@ def test_seed_is_not_cut_to_32_bits():
 def test_numbers_are_in_range_and_on_the_grid(seed):
     number = uniform(seed)
     assert 0.0 <= number < 1.0
-    assert (number * 2**23).is_integer()
+    assert (number / RESOLUTION).is_integer()
+
+
+def test_the_grid_is_as_fine_as_is_said():
+    assert any(uniform(seed) / RESOLUTION % 2 == 1 for seed in range(100))
+    assert RESOLUTION == 0.00000011920928955078125
+
+
+@given(st.text(st.characters(codec="utf-8")), st.integers(0, 2**32 - 1))
+def test_the_number_of_a_decision_comes_of_both_hashes(event_id, loop_seed):
+    number = number_for(uniform_hash, loop_seed, event_id)
+    assert number == uniform(mmh3.hash(event_id, signed=False) + loop_seed)
 
 
 weights = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=60)
 
 
-@given(weights, st.integers(0, 2**33))
-def test_sample_follows_the_reference_step_by_step(probabilities, seed):
-    number = uniform(seed)
+@given(weights, st.integers(0, 2**23 - 1))
+@example([2.0**-149], 2**23 - 1)  # the product is rounded up to the whole
+@example([2.0**-149, 0.0], 2**23 - 1)
+@example([0.0, 2.0**-149], 2**23 - 1)
+@example([0.5, 0.5], 2**22)
+@example([0.25, 0.0, 0.75], 2**21)
+@example([0.0, 0.0, 0.0], 0)
+def test_sample_follows_the_reference_step_by_step(probabilities, step):
+    number = step * RESOLUTION
     total = 0.0
     for probability in probabilities:
         total = float32(total + probability)
     index, scaled = sample(probabilities, number)
     if total == 0.0:
-        assert (index, scaled[0]) == (0, 1.0)
+        assert (index, scaled) == (0, [1.0] + [0.0] * (len(probabilities) - 1))
         return
     target, running, expected = min(float32(total * number), total), 0.0, len(probabilities) - 1
     for place, probability in enumerate(probabilities):

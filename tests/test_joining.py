@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support import ranked
 
 from loopledger.learning.aggregation import aggregate
@@ -102,11 +103,29 @@ def test_what_could_never_be_drawn_is_not_learned():
     assert example.skipped == "never drawn"
 
 
+@pytest.mark.parametrize(
+    ("probability", "skipped"),
+    [(0.0, "never drawn"), (2.0**-24, "never drawn"), (2.0**-23, None), (0.5, None)],
+)
+def test_what_can_just_be_drawn_is_learned(probability, skipped):
+    assert joined(probabilities=(probability, 0.25, 0.25)).skipped == skipped
+    slots = slots_ranked().slots
+    for at in range(2):
+        rare = [
+            replace(slot, probabilities=(probability, 0.5)) if slot is slots[at] else slot for slot in slots
+        ]
+        assert joined(decision=replace(slots_ranked(), slots=tuple(rare))).skipped == skipped
+
+
+def test_rewards_may_come_two_minutes_early():
+    assert EARLY == 120_000_000  # of the old logs, too: what they teach hangs on it
+
+
 def test_a_reward_for_a_slot_of_a_decision_without_slots():
     assert joined(reward(11, 1, 1.0, slot="s")).unjoined == (Unjoined(11, "no such slot"),)
 
 
-def slots_ranked(**changes):
+def slots_ranked(baselines=(0, 0), **changes):
     plain = ranked(**changes)
     slots = tuple(
         SlotRanking(
@@ -117,7 +136,7 @@ def slots_ranked(**changes):
             probabilities=(0.5, 0.5),
             chosen="ab"[at],
         )
-        for at, (name, baseline) in enumerate([("s", 0), ("t", 0)])
+        for at, (name, baseline) in enumerate(zip("st", baselines, strict=True))
     )
     values = {name: getattr(plain, name) for name in SlotsRanked.__struct_fields__ if name != "slots"}
     return SlotsRanked(**values, slots=slots)
@@ -138,9 +157,13 @@ def test_rewards_of_slots_are_apart():
     assert example.unjoined == (Unjoined(13, "no such slot"), Unjoined(14, "no such slot"))
 
 
-def test_an_apprentice_with_slots():
-    labels = joined(decision=slots_ranked(learning_mode="Apprentice")).labels
-    assert [label.reward for label in labels] == [1.0, 0.0]
+@pytest.mark.parametrize("baselines", [(0, 0), (1, 1), (2, 2), (0, 1), (2, 0)])
+def test_an_apprentice_with_slots(baselines):
+    labels = joined(decision=slots_ranked(baselines, learning_mode="Apprentice")).labels
+    assert [label.position for label in labels] == [0, 1]
+    assert [label.reward for label in labels] == [
+        float(at == baseline) for at, baseline in enumerate(baselines)
+    ]
 
 
 def test_one_activation_is_for_all_slots():

@@ -63,6 +63,7 @@ def test_an_imported_model(bench):
     bench.do(ImportModel(b"tiny {}", GREEDY, sha256(b"tiny {}").hexdigest(), "another engine"))
     (model,) = models(bench)
     assert (model.imported, model.parent, model.first, model.size) == (True, 0, None, 7)
+    assert (model.last, model.decisions, model.examples, model.passes) == (None, 0, 0, 1)
     assert (model.kept, model.engine, model.sha256) == (
         True,
         "another engine",
@@ -73,7 +74,19 @@ def test_an_imported_model(bench):
 def test_kept_is_only_what_fits_the_log(bench):
     learned(bench, 2)
     assert models(bench)[0].kept
-    bench.place.checkpoints.save_model(1, b"something else")
-    assert not models(bench)[0].kept
+    for other in range(20):
+        bench.place.checkpoints.save_model(1, bytes([other]))
+        assert not models(bench)[0].kept
     bench.place.checkpoints.drop_model(1)
     assert not models(bench)[0].kept
+
+
+def test_what_the_log_itself_holds_is_kept(bench):
+    bench.do(ImportModel(b"tiny {}", GREEDY, sha256(b"tiny {}").hexdigest(), "another engine"))
+    learned(bench, 2)
+    bench.erase("e0")
+    assert "ModelKept" in bench.kinds()
+    for version in (1, 2):
+        bench.place.checkpoints.drop_model(version)
+        assert bench.place.checkpoints.load_model(version) is None
+    assert [model.kept for model in models(bench)] == [True, True]

@@ -65,6 +65,9 @@ def test_apprentice_draws_as_online_does():
     [
         ([1.0, 1.0, 1.0, 1.0], [0.25] * 4),  # regcbopt gives 1 to every tied action
         ([-3.0, 1.0, 1.0, 1.0], [0.0, 1 / 3, 1 / 3, 1 / 3]),  # squarecb --elim before it has learned
+        ([-0.5, 1.5], [0.0, 1.0]),
+        ([-0.25, 0.5, 0.75], [0.0, 0.4, 0.6]),
+        ([-0.5, 0.5, 0.5], [0.0, 0.5, 0.5]),
         ([float("nan"), 0.5], [0.0, 1.0]),
         ([float("nan"), float("nan")], [0.5, 0.5]),
         ([0.0, 0.0], [0.5, 0.5]),
@@ -84,6 +87,8 @@ def test_more_or_fewer_answers_than_actions_are_an_error():
 def test_minimum_probability_is_mixed_in_only_where_it_is_missing():
     enough = float32s([0.8, 0.1, 0.1])
     assert usable(enough, 3, 0.05) is enough
+    just = [0.75, 0.25]
+    assert usable(just, 2, 0.25) is just
     mixed = usable([1.0, 0.0, 0.0, 0.0], 4, 0.01)
     assert mixed == float32s([0.97, 0.01, 0.01, 0.01])
 
@@ -102,6 +107,12 @@ def test_every_answer_becomes_a_distribution_with_support(answer, minimum, numbe
     ranking = rank_actions(Fixed(answer), b"", len(answer), number, minimum, "Online")
     assert sorted(ranking.ranked) == list(range(len(answer)))
     assert ranking.probabilities[0] > 0.0
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=20).filter(any))
+def test_what_are_probabilities_already_stays_as_it_is_to_the_last_bit(weights):
+    answer = float32s([weight / sum(weights) for weight in weights])
+    assert usable(answer, len(answer), 0.0) is answer
 
 
 def test_even_is_in_32_bits():

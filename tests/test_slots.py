@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from support import SHARED, context_of
 
 from loopledger.adapters.vw.scorer import VwScorer
-from loopledger.deciding.draw import float32s
+from loopledger.deciding.draw import RESOLUTION, float32s, sample
 from loopledger.deciding.request import Slot, read_slots
-from loopledger.deciding.slots import rank_all_slots
+from loopledger.deciding.slots import _answer, likely_at_slot, rank_all_slots
 from loopledger.errors import LearnerFailed
 from loopledger.policy import LearningPolicy
 from loopledger.settings import Limits
@@ -72,6 +72,13 @@ def test_logging_only_keeps_the_baselines():
     assert [ranking.ranked[0] for ranking in rankings] == [0, 1, 4]
 
 
+def test_an_apprentice_draws_as_online_does():
+    for number in range(20):
+        for scorer in (None, Uneven()):
+            online = rank(scorer, THREE, f"event-{number}", minimum=0.01)
+            assert rank(scorer, THREE, f"event-{number}", minimum=0.01, mode="Apprentice") == online
+
+
 @pytest.mark.parametrize("answer", [[], [[(0, 1.0)]], [[(0, 0.5), (1, 0.5)]] * 3])
 def test_answers_for_other_slots_or_actions_are_an_error(answer):
     class Wrong:
@@ -80,6 +87,69 @@ def test_answers_for_other_slots_or_actions_are_an_error(answer):
 
     with pytest.raises(LearnerFailed):
         rank(Wrong(), THREE)
+
+
+class Answers:
+    def __init__(self, answers):
+        self.answers = answers
+
+    def score_slots(self, context):
+        return self.answers
+
+
+def test_slots_are_answered_for_one_each():
+    usual = Uneven().score_slots(context_of({}, ACTIONS, slots=THREE))
+    for answers in (usual[:2], [*usual, usual[2]], [*usual, *usual]):
+        with pytest.raises(LearnerFailed, match=f"answered for {len(answers)} slots where there are 3"):
+            rank(Answers(answers), THREE)
+
+
+@pytest.mark.parametrize(
+    "positions", [(0, 1, 2, 3), (0, 1, 2, 3, 5), (1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 4), (0, 0, 1, 2, 3)]
+)
+def test_a_slot_is_answered_for_the_actions_that_it_was_offered(positions):
+    answer = [(position, 1 / len(positions)) for position in positions]
+    with pytest.raises(LearnerFailed, match="other actions"):
+        rank(Answers([answer]), [Slot("s")])
+
+
+def test_one_slot_alone_is_answered_in_the_order_that_was_asked_for():
+    first, second = [(1, 1.0)], [(2, 0.25), (4, 0.625), (0, 0.125)]
+    asked = likely_at_slot(Answers([first, second]), b"", 1, [0, 2, 4], 0.0)
+    assert asked == [0.125, 0.25, 0.625]
+    assert likely_at_slot(Answers([second]), b"", 0, [4, 0, 2], 0.0) == [0.625, 0.125, 0.25]
+    assert likely_at_slot(Answers([second]), b"", 0, [0, 2, 4], 0.25) == float32s([0.28125, 0.3125, 0.40625])
+    assert likely_at_slot(None, b"", 1, [0, 2, 4], 0.0) == float32s([1 / 3] * 3)
+    for answers, place in [([first], 1), ([first, second, second], 1), ([], 0), ([second, second], 0)]:
+        message = f"answered for {len(answers)} slots where there are {place + 1}"
+        with pytest.raises(LearnerFailed, match=message):
+            likely_at_slot(Answers(answers), b"", place, [0, 2, 4], 0.0)
+    for left in ([0, 2], [0, 2, 4, 5], [0, 2, 3], [0, 2, 5], []):
+        with pytest.raises(LearnerFailed, match="other actions"):
+            likely_at_slot(Answers([first, second]), b"", 1, left, 0.0)
+
+
+@given(
+    st.lists(st.integers(1, 20), min_size=1, max_size=8),
+    st.permutations(range(8)),
+    st.integers(0, 2**23 - 1).map(lambda step: step * RESOLUTION),
+)
+def test_the_draw_of_the_learner_is_undone(weights, positions, number):
+    """Whatever it ranked among those that are as probable, and wherever it drew."""
+    probabilities = sorted(float32s([weight / sum(weights) for weight in weights]), reverse=True)
+    ranked = list(zip(positions, probabilities, strict=False))
+    place, _ = sample(probabilities, number)
+    answer = ranked.copy()
+    answer[0], answer[place] = answer[place], answer[0]
+    slots = [Slot("s", excluded=[name for at, name in enumerate("abcdefgh") if at not in dict(ranked)])]
+    terms = [term for _, term in read_slots(slots, tuple("abcdefgh"), Limits())]
+    undone, before = _answer(answer, terms[0].offered, number, 0.0)
+    assert list(zip(undone, before, strict=True)) == ranked
+
+
+def test_a_ranking_that_no_swap_explains_is_made_anew():
+    shuffled = [(3, 0.125), (0, 0.5), (2, 0.25), (1, 0.125)]
+    assert _answer(shuffled, [0, 1, 2, 3], 0.0, 0.0) == ([0, 2, 1, 3], [0.5, 0.25, 0.125, 0.125])
 
 
 def test_cooked_logs_of_microsofts_client_before_there_was_a_model():

@@ -1,22 +1,28 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support import GREEDY, SLOTS, ranked
 
 from loopledger.errors import LogDamaged
+from loopledger.evaluation.request import FeatureImportanceRequest
 from loopledger.log.chain import Head, Record, head_of, seal
+from loopledger.log.evaluation_events import EvaluationDeleted, EvaluationEnded, EvaluationRequested
 from loopledger.log.events import (
     CONTROL,
     FORMAT,
     Activated,
     LoopCreated,
+    ModelImported,
     ModelPublished,
     ModelReset,
     ModelTrained,
     PolicyChanged,
+    PolicyRestored,
+    RelearningBegun,
     Rewarded,
     SettingsChanged,
 )
+from loopledger.policy import LearningPolicy
 from loopledger.settings import Settings
 from loopledger.state import KEPT_STEPS, evolve, replay
 
@@ -55,7 +61,12 @@ def test_the_beginning():
     state = after()
     assert (state.loop_id, state.published, state.versions, state.seq) == ("l", 0, 0, 1)
     assert state.waits == ((1, 600_000_000),)
-    assert state.trained_at == 1000
+    assert state.trained_at == state.optimizing_since == 1000
+    assert (state.left_out, state.erased, state.closed_through, state.imported_through) == (0, 0, 0, 0)
+    assert (state.line.newest, state.line.arguments) == (0, "")
+    assert (state.line.learned_through, state.line.publish_from, state.line.since_kept) == (0, 0, 0)
+    assert (state.line.steps_since_kept, state.line.passes, state.line.passes_through) == (0, 1, 0)
+    assert state.follows
 
 
 def test_a_log_begins_with_its_creation():
@@ -128,3 +139,101 @@ def test_waits_are_kept_as_far_back_as_windows_may_be_open():
     assert state.waits == ((1, 600_000_000), (2, 5_000_000), (4, 9_000_000))
     assert after(*changes, trained(1, 0, 2, 3, 1)).waits == ((4, 9_000_000),)
     assert after(*changes, trained(1, 0, 2, 2, 1)).waits == ((2, 5_000_000), (4, 9_000_000))
+
+
+OTHER = LearningPolicy("other", "--cb_explore_adf --epsilon 0.5")
+
+
+def test_a_version_that_is_not_the_lines_newest_stops_what_publishes_by_itself():
+    made = [
+        trained(1, 0, 2, 9, 3),
+        ModelPublished(version=1),
+        trained(2, 1, 10, 12, 2),
+        ModelPublished(version=2),
+    ]
+    assert after(*made).follows
+    back = [*made, ModelPublished(version=1)]
+    assert not after(*back).follows
+    assert after(*back, ModelPublished(version=2)).follows
+    imported = ModelImported(version=3, policy=GREEDY, model=b"m", sha256="0" * 64, engine="e")
+    for anew in (imported, ModelReset(), PolicyChanged(policy=OTHER, relearn=False)):
+        assert after(*back, anew).follows
+    assert not after(*made, PolicyChanged(policy=OTHER, relearn=True), ModelPublished(version=2)).follows
+
+
+def test_where_relearning_begins():
+    made = [trained(1, 0, 2, 9, 3)]
+    assert after(*made, PolicyChanged(policy=OTHER, relearn=True)).line.learned_through == 0
+    for since in (1, 2, 7):
+        line = after(*made, RelearningBegun(policy=GREEDY, since=since)).line
+        assert (line.learned_through, line.publish_from, line.newest) == (since - 1, 9, 0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "version", "undone"),
+    [(OTHER, 1, 4), (GREEDY, 0, 4), (GREEDY, 2, 4), (GREEDY, 1, 3), (GREEDY, 1, 5), (SLOTS, 1, 4)],
+)
+def test_only_what_stood_before_can_be_restored(policy, version, undone):
+    changed = [trained(1, 0, 2, 9, 3), ModelPublished(version=1), PolicyChanged(policy=OTHER, relearn=True)]
+    assert after(*changed, PolicyRestored(policy=GREEDY, version=1, undone=4)).policy == GREEDY
+    with pytest.raises(LogDamaged, match="were not in force before"):
+        after(*changed, PolicyRestored(policy=policy, version=version, undone=undone))
+
+
+@given(st.lists(st.booleans(), max_size=8))
+def test_automatic_optimization_counts_from_when_it_was_turned_on(story):
+    state, was, since = after(), False, 1000
+    changes = [
+        SettingsChanged(settings=Settings(auto_optimization=on, default_reward=number / 100))
+        for number, on in enumerate(story)
+    ]
+    for number, on in enumerate(story):
+        if on and not was:
+            since = 1000 * (number + 2)
+        was = on
+        state = after(*changes[: number + 1])
+        assert (state.optimizing_since, state.settings.auto_optimization) == (since, on)
+    assert state.optimizing_since == since
+
+
+ENDINGS = ["Succeeded", "Failed", "Canceled", "OptimalPolicyApplied", "OnlinePolicyRetained"]
+asked = st.sampled_from("abc")
+evaluating = st.lists(
+    st.tuples(st.just("ask"), asked, st.booleans())
+    | st.tuples(st.just("end"), asked, st.sampled_from(ENDINGS))
+    | st.tuples(st.just("delete"), asked, st.none()),
+    max_size=12,
+)
+
+
+@given(evaluating)
+@example([("ask", "a", True), ("end", "a", "Succeeded"), ("end", "a", "Canceled"), ("delete", "a", None)])
+def test_evaluations_that_run_and_the_last_automatic_one(story):
+    came, running, automatic, since = [], [], None, 1000
+    for number, (what, name, more) in enumerate(story):
+        at = 1000 * (number + 2)
+        if what == "ask":
+            came.append(
+                EvaluationRequested(
+                    evaluation=name,
+                    name=name,
+                    request=FeatureImportanceRequest(first=1, last=1),
+                    automatic=more,
+                )
+            )
+            running.append(name)
+            if more:
+                automatic, since = (name, at, "Running"), at
+            continue
+        ended = what == "end"
+        came.append(
+            EvaluationEnded(evaluation=name, status=more) if ended else EvaluationDeleted(evaluation=name)
+        )
+        running = [one for one in running if one != name]
+        if automatic is not None and automatic[0] == name and automatic[2] == "Running":
+            automatic = (name, at, more if ended else "Canceled")
+    state = after(*came)
+    assert state.evaluations == tuple(running)
+    last = state.automatic
+    assert automatic == (last and (last.evaluation, last.at, last.status))
+    assert state.optimizing_since == since
