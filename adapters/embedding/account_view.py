@@ -1,6 +1,5 @@
 """What a loop's log says of an apprentice and of features; the loop may be open elsewhere meanwhile."""
 
-
 from loopledger.adapters.embedding.evaluating import check_evaluation
 from loopledger.adapters.embedding.exporting import Bound, between
 from loopledger.adapters.embedding.looking import Looking
