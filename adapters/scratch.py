@@ -109,15 +109,19 @@ def abandoned() -> list[Path]:
 
 
 def remove(path: Path) -> None:
-    """Remove a folder, its lock last: if that is interrupted, the next sweep goes on with it."""
+    """Remove a folder, its lock last.
+
+    What is interrupted, or hindered by somebody who still writes there, is left to the next sweep.
+    """
     with suppress(OSError):
         for inside in list(path.iterdir()):
             if inside.is_dir() and not inside.is_symlink():
                 shutil.rmtree(inside, ignore_errors=True)
             elif inside.name != LOCK:
                 inside.unlink(missing_ok=True)
-        (path / LOCK).unlink(missing_ok=True)
-        path.rmdir()
+        if all(inside.name == LOCK for inside in path.iterdir()):
+            (path / LOCK).unlink(missing_ok=True)
+            path.rmdir()
 
 
 def _ours() -> list[Path]:

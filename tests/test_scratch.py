@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 import learned
 import pytest
@@ -13,7 +14,10 @@ from processes import Child
 
 import loopledger
 from loopledger.adapters import scratch
+from loopledger.adapters.embedding.computing import Task
+from loopledger.adapters.optimization.apart import computed_apart
 from loopledger.adapters.scratch import LOCK, PREFIX, Scratch, abandoned, remove, sweep
+from loopledger.evaluation.request import FeatureImportanceRequest
 
 KILLED = """
 import sys, time
@@ -195,3 +199,36 @@ def test_what_a_killed_process_leaves_is_named_and_the_next_one_removes_it(tmp_p
         assert not abandoned()
         assert not [finding for finding in ledger.doctor().findings if finding.subject == "temporary folder"]
     assert not list(place.iterdir())
+
+
+@pytest.mark.usefixtures("own_processes")
+def test_what_a_process_leaves_that_is_ended_goes_with_what_it_was_begun_for(tmp_path, place):
+    learned.make(tmp_path / "data")
+    request = FeatureImportanceRequest(first=1, last=376, method="leave-one-out")
+    task = Task("news", AT, request)
+    seen = []
+
+    def keep_on():
+        seen.extend(place.rglob("Ranked.*"))
+        if seen:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        computed_apart(tmp_path / "data" / "news", task, keep_on)
+    assert not any(place.rglob("Ranked.*"))
+    for _ in range(1000):  # its learning process has yet to hear of it
+        sweep()
+        if not list(place.iterdir()):
+            break
+        time.sleep(0.01)
+    assert not list(place.iterdir())
+
+
+def test_what_cannot_be_removed_keeps_its_lock_for_the_next_time(place, monkeypatch):
+    left = leave(place)
+    with monkeypatch.context() as patch:
+        patch.setattr(scratch.shutil, "rmtree", lambda *_, **__: None)
+        remove(left)
+    assert abandoned() == [left]
+    sweep()
+    assert not left.exists()
