@@ -174,6 +174,15 @@ def test_a_sound_loop_is_left_as_it_is(folder):
     assert all(isinstance(finding, Finding) for finding in found.findings)
 
 
+def test_a_loop_whose_models_no_longer_answer_had_some(folder):
+    with loopledger.open(folder, clock=SimulatedClock(LATE)) as ledger:
+        ledger.loop("news").reset_model()
+        ledger.create("new", settings=QUIET)
+    found = said(diagnosed(folder), "ok")
+    assert "3 model versions, none of which answers now;" in found
+    assert "0 model versions, no model yet;" in found
+
+
 def test_a_loop_that_is_open_is_not_disturbed(folder):
     with loopledger.open(folder, clock=SimulatedClock(LATE)) as ledger:
         loop = ledger.loop("news")

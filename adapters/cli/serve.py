@@ -11,7 +11,8 @@ from loopledger.adapters.cli.config import config_option, configured
 from loopledger.adapters.cli.output import as_json, print_json
 from loopledger.adapters.http.config import Misconfigured, ServerConfig
 from loopledger.adapters.http.lines import JsonLines
-from loopledger.adapters.place import check_data_folder
+from loopledger.adapters.place import check_data_folder, loop_names
+from loopledger.diagnostics import diagnostics
 from loopledger.errors import LoopledgerError
 
 _DEFAULT = ServerConfig()
@@ -85,6 +86,11 @@ def command(ctx: click.Context, /, file: Path | None, json_: bool, **flags: Any)
             print_json({"address": address, "data": str(data.absolute())})
         else:
             click.echo(f"serving the loops in {data} at {address}")
+        if not loop_names(data):
+            # Said as the server says everything on standard error: as JSON.
+            diagnostics().warning(
+                f"there is no loop in {data} yet: `loopledger create` makes one, and --data says where"
+            )
 
     app = build_app(
         data,

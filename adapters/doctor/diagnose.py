@@ -23,7 +23,7 @@ def diagnose(
         failures: Why the last automatic training failed, by loops, where that is known.
 
     """
-    findings: list[Finding] = [*measure.installation()]
+    findings: list[Finding] = [*measure.installation(), *measure.left_in_temporary_folder()]
     if folder is None:
         findings.append(Finding("note", machine.FOLDER, "loops are in memory: gone with the program"))
         return Diagnosis(tuple(findings))

@@ -99,7 +99,10 @@ def leftovers(subject: str, names: Sequence[str]) -> Iterator[Finding]:
 def contents(subject: str, status: Status) -> Finding:
     """Say what the log holds."""
     decisions = status.counts.get("Ranked", 0) + status.counts.get("SlotsRanked", 0)
-    model = f"version {status.published} answers" if status.published else "no model yet"
+    if status.published:
+        model = f"version {status.published} answers"
+    else:
+        model = "none of which answers now" if status.versions else "no model yet"
     return Finding(
         "ok",
         subject,

@@ -1,8 +1,11 @@
 """Judging a machine: from versions and measurements to findings. Nothing is looked up here."""
 
+import errno
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 
+from loopledger.adapters.scratch import PREFIX
 from loopledger.health import Finding
 
 SQLITE = "SQLite"
@@ -12,6 +15,8 @@ _STRICT = (3, 37, 0)
 _WAL_RESET_BUG = (3, 7, 0)
 _WAL_RESET_FIXED = (3, 51, 3)
 _WAL_RESET_FIXED_IN_BRANCH = {(3, 44): 6, (3, 50): 7}
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 _NETWORK = {
     *(
@@ -134,6 +139,30 @@ def room(free: int, inodes: int | None, used: int) -> Iterator[Finding]:
         yield Finding(
             "warning", FOLDER, f"only {inodes:,} more files can be made (inodes)", "delete files, or move"
         )
+
+
+def way_out(error: int | None) -> str:
+    """Say what helps against an error of the system, by its errno, where a folder is read and written."""
+    return "make room there" if error in _FULL else "give this user the rights"
+
+
+def left(folder: Path, count: int, size: int) -> Finding:
+    """Say that killed programs have left folders.
+
+    Args:
+        folder: Where they lie.
+        count: How many.
+        size: Bytes that they take.
+
+    """
+    folders = "1 folder" if count == 1 else f"{count:,} folders"
+    return Finding(
+        "note",
+        "temporary folder",
+        f"killed programs have left {folders} {PREFIX}* in {folder} ({size / _MEBIBYTE:,.1f} MiB), which may "
+        "hold what decisions held",
+        "nothing has to be done: the next evaluation or training removes them",
+    )
 
 
 def syncs(seconds: Sequence[float]) -> Finding:

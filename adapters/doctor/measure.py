@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 
+from loopledger.adapters import scratch
 from loopledger.adapters.doctor import machine
 from loopledger.adapters.vw.arguments import engine
 from loopledger.health import Finding
@@ -51,8 +52,15 @@ def data_folder(folder: Path) -> Iterator[Finding]:
             "problem",
             machine.FOLDER,
             f"{folder} cannot be read and written: {error.strerror or error}",
-            "give this user the rights, or another folder with --data",
+            f"{machine.way_out(error.errno)}, or give another folder with --data",
         )
+
+
+def left_in_temporary_folder() -> Iterator[Finding]:
+    """Yield what there is to say of folders that killed programs left where temporary ones are made."""
+    left = scratch.abandoned()
+    if left:
+        yield machine.left(Path(tempfile.gettempdir()), len(left), sum(map(_size, left)))
 
 
 def file_system(folder: Path, mounts: Path = _MOUNTS) -> str | None:

@@ -1,11 +1,9 @@
 """What a loop's log says of an apprentice and of features; the loop may be open elsewhere meanwhile."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from loopledger.adapters.embedding.evaluating import check_evaluation
 from loopledger.adapters.embedding.exporting import Bound, between
 from loopledger.adapters.embedding.looking import Looking
+from loopledger.adapters.scratch import Scratch, sweep
 from loopledger.adapters.side_by_side import side_by_side
 from loopledger.deciding.request import whole_number
 from loopledger.errors import InvalidRequest, NotFound
@@ -94,14 +92,15 @@ class AccountView(Looking):
         from loopledger.evaluation.leaving_out import leave_one_out  # noqa: PLC0415 - an extra
 
         first = importance(reader, state, wanted, self._learner, self.place.checkpoints)
-        with TemporaryDirectory(prefix="loopledger-") as scratch:
+        sweep()
+        with Scratch() as scratch:
             return leave_one_out(
                 reader,
                 state,
                 wanted,
                 self._learner,
                 first,
-                scratch=Path(scratch),
+                scratch=scratch,
                 run=side_by_side,
                 progress=progress,
             )

@@ -1,16 +1,15 @@
 """Evaluating: from what somebody asks for to a report."""
 
 import re
-import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 
 from loopledger.adapters.embedding.building import Policy, as_policy
 from loopledger.adapters.embedding.exporting import Bound, between
 from loopledger.adapters.place import Place
+from loopledger.adapters.scratch import Scratch, sweep
 from loopledger.adapters.side_by_side import side_by_side
 from loopledger.deciding.request import whole_number
 from loopledger.errors import InvalidRequest, LearnerFailed, LoopledgerError, NotFound
@@ -108,8 +107,9 @@ def evaluated(
     """
     from loopledger.evaluation.evaluate import evaluate  # noqa: PLC0415 - an extra
 
+    sweep()
     with (
-        tempfile.TemporaryDirectory(prefix="loopledger-") as scratch,
+        Scratch() as scratch,
         closing(place.store.reader()) as reader,
         _as_given(request),
     ):
@@ -117,7 +117,7 @@ def evaluated(
             reader,
             learner,
             request,
-            scratch=Path(scratch),
+            scratch=scratch,
             models=place.checkpoints,
             run=side_by_side,
             progress=progress,

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from loopledger.adapters.embedding.evaluating import (
 from loopledger.adapters.embedding.exporting import Bound
 from loopledger.adapters.place import Place
 from loopledger.adapters.ready import ready_policies
+from loopledger.adapters.scratch import Scratch, sweep
 from loopledger.adapters.side_by_side import side_by_side
 from loopledger.deciding.request import whole_number
 from loopledger.errors import Conflict, InvalidRequest, LoopledgerError
@@ -151,9 +151,10 @@ def optimized(
         if tell:
             tell(standing)
 
+    sweep()
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="loopledger-") as scratch,
+            Scratch() as scratch,
             closing(place.store.reader()) as reader,
             _Journals(place.folder if remember else None) as journals,
         ):
@@ -170,7 +171,7 @@ def optimized(
                 learner,
                 request,
                 means,
-                scratch=Path(scratch),
+                scratch=scratch,
                 models=place.checkpoints,
                 progress=progress,
             )

@@ -14,14 +14,17 @@ from loopledger.adapters.http.call import Call, House, Reply
 from loopledger.adapters.http.errors import Refusal, error_reply, refusal_of
 from loopledger.adapters.http.keys import Keys, sent_keys
 from loopledger.adapters.http.metrics import Metrics
-from loopledger.adapters.http.operations import operation_at
+from loopledger.adapters.http.operations import Operation, operation_at
 from loopledger.adapters.http.request import Gone, Request
 from loopledger.adapters.http.service import read_service
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LoopStopped, NotFound
 
+_CLIENT_ERROR = 400
 _SERVER_ERROR = 500
 _LOOKS = 20
+_TROUBLES = 16
+"""Of a loop, remembered so that each is said once; more of them are said again."""
 _AGAIN = ((b"retry-after", b"1"),)
 _logger = logging.getLogger("loopledger")
 
@@ -54,6 +57,7 @@ class Gateway:
         self._most = most_at_once
         self._patience = patience
         self._under_way: set[Request] = set()
+        self._troubles: dict[str, dict[str, Operation | None]] = {}
         self._log = diagnostics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,6 +72,8 @@ class Gateway:
             reply = self._refusal(request, error)
         finally:
             self._under_way.discard(request)
+        if self._troubles and reply.status < _CLIENT_ERROR:
+            self._is_over(request)
         self._count(request, reply.status)
         if _logger.isEnabledFor(logging.INFO):
             self._log.info("answered", **request.described(), status=reply.status)
@@ -163,7 +169,26 @@ class Gateway:
         reply = error_reply(refusal, request.version)
         if reply.status >= _SERVER_ERROR and not isinstance(error, Refusal):
             # What is not foreseen may quote the request: then only where it happened is said.
-            where = "".join(traceback.format_tb(error.__traceback__)) if not refusal.details else ""
-            said = type(error).__name__ if where else str(error)
-            self._log.error("failed", **request.described(), error=said, where=where)
+            if not refusal.details:
+                where = "".join(traceback.format_tb(error.__traceback__))
+                self._log.error("failed", **request.described(), error=type(error).__name__, where=where)
+            elif self._is_news(request, str(error)):
+                self._log.error("failed", **request.described(), error=str(error))
         return reply
+
+    def _is_news(self, request: Request, said: str) -> bool:
+        """Tell whether a loop's trouble has not been said since what it kept from being done was done."""
+        said_before = self._troubles.setdefault(request.loop, {})
+        if said in said_before:
+            return False
+        if len(said_before) >= _TROUBLES:
+            said_before.clear()
+        said_before[said] = request.operation
+        return True
+
+    def _is_over(self, request: Request) -> None:
+        """Forget the troubles that kept from being done what now was."""
+        troubles = self._troubles.pop(request.loop, {})
+        left = {said: operation for said, operation in troubles.items() if operation != request.operation}
+        if left:
+            self._troubles[request.loop] = left

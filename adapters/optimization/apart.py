@@ -7,7 +7,6 @@ has the lowest priority, reads the log without writing to it, and ends with the 
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 from loopledger.adapters.embedding.computing import Task, computed
 from loopledger.adapters.embedding.optimizing import optimized
 from loopledger.adapters.place import Place, in_folder
+from loopledger.adapters.scratch import Scratch
 from loopledger.adapters.vw.learner import VwLearner
 from loopledger.errors import LearnerFailed, LoopledgerError
 from loopledger.evaluation.report import Evaluation
@@ -71,15 +71,16 @@ def computed_apart(folder: Path, task: Task, keep_on: Callable[[], None]) -> Rep
 
 
 def _apart(errand: _Errand, keep_on: Callable[[], None]) -> Report | None:
-    with tempfile.TemporaryDirectory(prefix="loopledger-") as scratch:
-        answer = Path(scratch, "answer.json")
-        with Path(scratch, "said").open("wb+") as said:
+    with Scratch() as scratch:
+        answer = scratch / "answer.json"
+        with (scratch / "said").open("wb+") as said:
             # -P: the current folder must not decide what is imported.
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", _PROGRAM, str(answer)],
                 stdin=subprocess.PIPE,
                 stdout=said,
                 stderr=said,
+                env={**os.environ, "TMPDIR": str(scratch)},  # what it leaves when it is ended goes with this
                 start_new_session=True,  # Ctrl-C is for the program that began it
             )
             try:

@@ -7,11 +7,11 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from loopledger.adapters.scratch import Scratch
 from loopledger.adapters.vw.arguments import to_score
 from loopledger.errors import LearnerFailed
 from loopledger.learning.learner import Weight
@@ -34,10 +34,10 @@ def explain(
     policy: LearningPolicy, model: bytes | None, contexts: Sequence[bytes]
 ) -> list[list[list[Weight]]]:
     """Return the features of each action of some contexts, as `Learner.explain` describes."""
-    with tempfile.TemporaryDirectory(prefix="loopledger-") as folder:
+    with Scratch() as folder:
         path = None
         if model is not None:
-            path = str(Path(folder, "model.vw"))
+            path = str(folder / "model.vw")
             Path(path).write_bytes(model)
         command = [sys.executable, "-P", str(_PROGRAM), *to_score(policy, path)]
         try:

@@ -1,12 +1,12 @@
 """Answering with a model, in this process."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pylibvw
 
+from loopledger.adapters.scratch import Scratch
 from loopledger.adapters.vw.arguments import to_score
 from loopledger.adapters.vw.parsed import ParsedActions
 from loopledger.errors import LearnerFailed
@@ -31,10 +31,10 @@ class VwScorer:
     """
 
     def __init__(self, policy: LearningPolicy, model: bytes | None, what: Taught = "policy") -> None:
-        with tempfile.TemporaryDirectory(prefix="loopledger-") as folder:
+        with Scratch() as folder:
             path = None
             if model is not None:
-                path = str(Path(folder, "model.vw"))
+                path = str(folder / "model.vw")
                 Path(path).write_bytes(model)
             try:
                 self._workspace: Any = pylibvw.vw(to_score(policy, path, what))

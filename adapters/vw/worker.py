@@ -6,7 +6,6 @@ own that comes with the request. It ends when the other side does, and removes t
 """
 
 import os
-import shutil
 import socket
 import sys
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Any
 
 import pylibvw
 
+from loopledger.adapters.scratch import remove
 from loopledger.adapters.vw.answering import answer, answer_slots
 from loopledger.adapters.vw.arguments import to_fold, to_score
 from loopledger.adapters.vw.saved import saved_arguments
@@ -30,7 +30,7 @@ def main() -> None:
     folder = Path(sys.argv[2])
     with suppress(OSError):
         _converse(connection, folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
 
 
 def _converse(connection: socket.socket, folder: Path) -> None:

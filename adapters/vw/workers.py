@@ -3,7 +3,6 @@
 import fcntl
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import IO
 
+from loopledger.adapters.scratch import Scratch
 from loopledger.adapters.vw.wire import Answer, Fold, Garbled, Request, Score, decode_answer, receive, send
 from loopledger.diagnostics import diagnostics
 from loopledger.errors import LearnerFailed
@@ -39,13 +39,13 @@ class Worker:
         self._patience = patience
         self._connection, theirs = socket.socketpair()
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the worker
-        # Removed by whichever of the two ends last: either may be killed.
-        self._scratch = tempfile.mkdtemp(prefix="loopledger-worker-")
+        # Removed by whichever of the two ends last: either may be killed. Both hold its lock.
+        self._scratch = Scratch()
         with theirs:
             # -P: the current folder must not decide what the worker imports.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", _PROGRAM, str(theirs.fileno()), self._scratch],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-P", "-m", _PROGRAM, str(theirs.fileno()), str(self._scratch.path)],
+                pass_fds=[theirs.fileno(), self._scratch.descriptor],
                 stdin=subprocess.DEVNULL,
                 stdout=self._said,
                 stderr=self._said,
@@ -95,7 +95,7 @@ class Worker:
         """End the process; whoever waits for its answer hears of it."""
         self._process.kill()
         self._process.wait()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.remove()
 
     def close(self) -> None:
         """End the process and let go of it."""

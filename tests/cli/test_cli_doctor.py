@@ -1,6 +1,9 @@
 """`doctor`."""
 
+import errno
 import json
+
+import pytest
 
 from loopledger.adapters.doctor import measure
 
@@ -32,12 +35,22 @@ def test_a_problem_is_exit_code_1(run, data):
     assert json.loads(run("--data", data, "doctor", "--json", code=1).stdout)["healthy"] is False
 
 
-def test_a_folder_that_cannot_be_used(run, data, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "what", "way_out"),
+    [
+        (errno.EACCES, "Permission denied", "give this user the rights"),
+        (errno.ENOSPC, "No space left on device", "make room there"),
+        (errno.EDQUOT, "Disk quota exceeded", "make room there"),
+    ],
+)
+def test_a_folder_that_cannot_be_used(run, data, monkeypatch, number, what, way_out):
     def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied")
+        raise OSError(number, what)
 
     monkeypatch.setattr(measure.tempfile, "TemporaryFile", refuse)
-    assert "cannot be read and written: Permission denied" in run("--data", data, "doctor", code=1).stdout
+    said = run("--data", data, "doctor", code=1).stdout
+    assert f"cannot be read and written: {what}\n" in said
+    assert f"-> {way_out}, or give another folder with --data" in said
 
 
 def test_an_unknown_loop(run, data):

@@ -97,6 +97,22 @@ def test_it_is_killed_and_goes_on(start, tmp_path):
         assert loop.verify().holds
 
 
+@pytest.mark.parametrize("with_json", [False, True])
+def test_without_any_loop_it_serves_and_says_how_to_make_one(tmp_path, with_json):
+    words = [*PROGRAM, "--data", "nodir", "serve", "--port", "0", *(["--json"] if with_json else [])]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as server:
+        said = server.stdout.readline()
+        address = json.loads(said)["address"] if with_json else said.split()[-1]
+        assert httpx2.get(f"{address}/health").json() == {"status": "ready"}
+        server.terminate()
+        rest, complaints = server.communicate(timeout=30)
+    assert (server.returncode, rest) == (0, "")
+    (told,) = map(json.loads, complaints.splitlines())
+    assert told["event"].startswith("there is no loop in nodir yet: `loopledger create` makes one")
+
+
 def test_what_cannot_be_served_is_a_sentence(run, data):
     assert "go together" in run("--data", data, "serve", "--certificate", __file__, code=2).output
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -167,6 +167,39 @@ def test_what_is_not_foreseen_is_logged_without_what_it_quotes(served, monkeypat
     assert "actions" not in str(vars(record))
 
 
+def test_a_trouble_is_said_once_for_a_loop_until_it_is_over(served, monkeypatch, caplog):
+    trouble = {"news": "the disk is full", "home": "the disk is full"}
+    whole = loopledger.AsyncLoop.rank_json
+
+    async def rank(loop, request):
+        if loop.name in trouble:
+            raise LoopStopped(trouble[loop.name])
+        return await whole(loop, request)
+
+    def said():
+        found = [record for record in caplog.records if record.levelname == "ERROR"]
+        caplog.clear()
+        assert not any(hasattr(record, "where") for record in found)
+        return [(record.loop, record.error) for record in found]
+
+    monkeypatch.setattr(loopledger.AsyncLoop, "rank_json", rank)
+    path = "/personalizer/v1.0/rank"
+    for loop in ("news", "home", "news", "news", "home"):
+        served.call("POST", path, loop=loop, content=RANK, code=503)
+        served.call("GET", "/personalizer/v1.0/configurations/service", loop=loop, code=200)
+    assert said() == [("news", "the disk is full"), ("home", "the disk is full")]
+    trouble["news"] = "the disk is broken"
+    served.call("POST", path, content=RANK, code=503)
+    served.call("POST", path, content=RANK, code=503)
+    assert said() == [("news", "the disk is broken")]
+    del trouble["news"]
+    served.call("POST", path, content=RANK, code=201)
+    trouble["news"] = "the disk is full"
+    served.call("POST", path, content=RANK, code=503)
+    served.call("POST", path, loop="home", content=RANK, code=503)
+    assert said() == [("news", "the disk is full")]
+
+
 OTHER = "/personalizer/v1.1-preview.3/multislot/rank"
 SLOTS = json.dumps({**json.loads(RANK), "slots": [{"id": "s", "baselineAction": "a"}]})
 
