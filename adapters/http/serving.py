@@ -135,8 +135,11 @@ def _listening(place: Place) -> socket.socket:
             backlog=2048,
         )
     except OSError as error:
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-            problem = "--host: is no address of this machine; 127.0.0.1 is for this machine alone, 0.0.0.0 for all"
+        # A name that is none comes with a negative number: it is an error of looking it up.
+        if (error.errno or 0) < 0 or error.errno == errno.EADDRNOTAVAIL:
+            problem = (
+                "--host: is no address of this machine; 127.0.0.1 is this machine alone, 0.0.0.0 all of it"
+            )
         elif error.errno == errno.EADDRINUSE:
             problem = "--port: is in use by another program; end that one, or give another port (0: any free)"
         elif error.errno == errno.EACCES:

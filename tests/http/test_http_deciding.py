@@ -118,7 +118,12 @@ def test_bad_rewards_are_refused_and_leave_nothing(served, body):
         ("events/e/reward", [], "request", "must be an object (got a list)"),
         ("multislot/events/e/reward", {"reward": [{"value": 1}]}, "reward[0].slotId", "must be given"),
         ("rank", {"actions": [3]}, "actions[0]", "must be an object (got a whole number)"),
-        ("rank", {"actions": ACTIONS, "eventId": 3}, "eventId", "must be a text or null (got a whole number)"),
+        (
+            "rank",
+            {"actions": ACTIONS, "eventId": 3},
+            "eventId",
+            "must be a text or null (got a whole number)",
+        ),
     ],
 )
 def test_a_body_of_another_shape_is_refused_by_its_field(served, path, body, target, says):
