@@ -80,3 +80,33 @@ def test_the_names_in_it_are_those_that_there_are():
     for name in re.findall(r"`ledger\.([a-z_]+)\(", TEXT):
         assert hasattr(loopledger.Ledger, name)
         assert hasattr(loopledger.AsyncLedger, name)
+
+
+def test_the_exit_codes_are_told_as_the_command_line_tells_them():
+    from click.testing import CliRunner
+
+    from loopledger.adapters.cli.main import main
+
+    said = " ".join(CliRunner().invoke(main, ["--help"]).output.split())
+    (codes,) = re.findall(r"Exit codes: .*?carried out\.", said)
+    assert codes in TEXT.replace("`", "")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/exporting.md", "docs/features.md"])
+def test_what_is_run_for_the_first_loop_finds_it(page):
+    text = (README.parent / page).read_text("utf-8")
+    run = [line for line in text.splitlines() if re.match(r"loopledger .*\bfront-page\b", line)]
+    assert run
+    for line in run:
+        assert line.startswith("loopledger --data shop-data ")
+        assert " create front-page" not in line or " keys create " in line  # the first example made it
+
+
+def test_every_part_of_the_log_that_can_be_asked_for_is_listed():
+    import inspect
+
+    import loopledger
+
+    (listed,) = re.findall(r"`loop\.log\((.*?)\)`", TEXT)
+    names = [word.partition("=")[0].strip() for word in listed.split(",")]
+    assert names == list(inspect.signature(loopledger.Loop.log).parameters)[1:]

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from typing import Annotated, Any, get_args
 
 import msgspec
@@ -42,6 +43,8 @@ _SINCE = {
     "is_inference_explainability_enabled": Version.V2022,
 }
 _SPANS = ("reward_wait_time", "model_export_frequency", "auto_optimization_frequency")
+_BETWEEN = re.compile(r"must lie between (\S+) and (\S+)")
+_CHOICES = {"learning_mode": get_args(LearningMode), "reward_aggregation": get_args(RewardAggregation)}
 _REWARDING = {"reward_wait_time", "default_reward", "reward_aggregation"}
 _SHORTEST_WAIT, _LONGEST_WAIT = 5.0, 172_800.0
 _DAY = 86_400.0
@@ -106,7 +109,10 @@ async def put_configuration(call: Call) -> Reply:
         _check(changes, before, policy)
         own = {_SETTINGS[name]: value for name, value in changes.items() if name in _SETTINGS}
         if own:
-            await call.loop.change_settings(**own)
+            try:
+                await call.loop.change_settings(**own)
+            except InvalidRequest as error:
+                raise _renamed(error, call.version) from None
         beside = {name: value for name, value in changes.items() if name not in _SETTINGS}
         if beside:
             changed = replace(service, **beside)
@@ -125,12 +131,33 @@ def _read(call: Call) -> dict[str, Any]:
     given.pop("last_configuration_edit_date", None)  # it is ours to say
     for name in _SPANS:
         if name in given:
-            given[name] = seconds_of(name, given[name])
+            given[name] = seconds_of(_camel(name), given[name])
     if "auto_optimization_start_date" in given:
-        microseconds(given["auto_optimization_start_date"])
+        try:
+            microseconds(given["auto_optimization_start_date"])
+        except InvalidRequest as error:
+            raise InvalidRequest("autoOptimizationStartDate", error.problem) from None
     if "reward_aggregation" in given:
         given["reward_aggregation"] = given["reward_aggregation"].lower()
     return given
+
+
+def _camel(name: str) -> str:
+    """Return a field's name as bodies have it."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def _renamed(error: InvalidRequest, version: Version) -> InvalidRequest:
+    """Return an error about a setting as one about its field, time spans as the version writes them."""
+    name = next((name for name, setting in _SETTINGS.items() if setting == error.field), None)
+    if name is None:
+        return error
+    problem = error.problem
+    if name in _SPANS and (found := _BETWEEN.fullmatch(problem)):
+        least, most = (duration(version, float(limit)) for limit in found.groups())
+        problem = f"must lie between {least} and {most}"
+    return InvalidRequest(_camel(name), problem)
 
 
 def _values(settings: Settings, policy: LearningPolicy, service: Service) -> dict[str, Any]:
@@ -158,11 +185,16 @@ def _check(changes: dict[str, Any], before: dict[str, Any], policy: LearningPoli
         raise Refusal("InvalidLearningModeServiceConfiguration", target="learningMode")
     wait = after["reward_wait_time"]
     if "reward_wait_time" in changes and not _SHORTEST_WAIT <= wait <= _LONGEST_WAIT:
-        raise Refusal("InvalidRewardWaitTime", target="rewardWaitTime")
+        raise Refusal(
+            "InvalidRewardWaitTime", "rewardWaitTime: must lie between PT5S and P2D", target="rewardWaitTime"
+        )
     if not -1.0 <= changes.get("default_reward", 0.0) <= 1.0:
         raise InvalidRequest("defaultReward", "must lie between -1 and 1")
     if changes.get("model_export_frequency", 1.0) <= 0.0:
-        raise InvalidRequest("modelExportFrequency", "must be longer than nothing")
+        raise InvalidRequest("modelExportFrequency", "must be longer than nothing, such as PT5M")
+    for name, choices in _CHOICES.items():
+        if changes.get(name, choices[0]) not in choices:
+            raise InvalidRequest(_camel(name), f"must be one of {', '.join(choices)}")
     kept = after["log_retention_days"]
     least = math.ceil(wait / _DAY + 1)
     if (
@@ -170,11 +202,19 @@ def _check(changes: dict[str, Any], before: dict[str, Any], policy: LearningPoli
         and kept != -1
         and not least <= kept <= _MOST_DAYS
     ):
-        raise Refusal("InvalidLogRetentionDays", f"at least {least} here", target="logRetentionDays")
+        raise Refusal(
+            "InvalidLogRetentionDays",
+            f"logRetentionDays: must be -1 (for ever), or {least} to {_MOST_DAYS} here: the reward wait time "
+            "and a day, rounded up",
+            target="logRetentionDays",
+        )
     again = after["model_retrain_days"]
-    if {"model_retrain_days", "log_retention_days"} & changes.keys() and not 0 <= again <= (
-        _MOST_DAYS if kept == -1 else kept
-    ):
-        raise Refusal("InvalidModelRetrainDays", target="modelRetrainDays")
+    longest = _MOST_DAYS if kept == -1 else kept
+    if {"model_retrain_days", "log_retention_days"} & changes.keys() and not 0 <= again <= longest:
+        raise Refusal(
+            "InvalidModelRetrainDays",
+            f"modelRetrainDays: must be 0 (all of the log) to {longest}, which logRetentionDays allows",
+            target="modelRetrainDays",
+        )
     if policy.multi_slot and changes.get("is_auto_optimization_enabled"):
         raise Refusal("ProblemTypeIncompatibleWithAutoOptimization", target="isAutoOptimizationEnabled")

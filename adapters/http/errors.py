@@ -5,7 +5,7 @@ from typing import Any
 
 from loopledger.adapters.http.call import JSON, Header, Reply, json_reply
 from loopledger.adapters.http.codes import code_in
-from loopledger.adapters.http.messages import name_of, sentences_about
+from loopledger.adapters.http.messages import located, name_of, sentences_about, without_ids
 from loopledger.adapters.http.versions import Version
 from loopledger.errors import (
     Conflict,
@@ -61,7 +61,7 @@ def refused(error: InvalidRequest, code: str) -> Refusal:
     """Return the refusal of a request that cannot be used."""
     if error.field == "rank_slots":
         code = "InvalidMultiSlotApiAccess"
-    return Refusal(code, *sentences_about(error), target=name_of(error.field))
+    return Refusal(code, *sentences_about(error), target=name_of(located(error).field))
 
 
 def refusal_of(error: Exception, invalid: str, failed: str) -> Refusal:
@@ -81,7 +81,8 @@ def refusal_of(error: Exception, invalid: str, failed: str) -> Refusal:
         return Refusal(failed, str(error))
     for kinds, code, headers in _MEANINGS:
         if isinstance(error, kinds):
-            return Refusal(code, str(error), headers=headers)
+            said = without_ids(str(error)) if isinstance(error, Conflict) else str(error)
+            return Refusal(code, said, headers=headers)
     return Refusal("InternalServerError")
 
 

@@ -86,7 +86,12 @@ class Gateway:
 
     async def _answer(self, request: Request) -> Reply:
         if len(self._under_way) > self._most:
-            raise Refusal("429", headers=_AGAIN)
+            raise Refusal(
+                "429",
+                f"{self._most} requests are under way, and no more are taken at a time: try again after the "
+                "seconds that Retry-After says, or let the server take more (`serve --most-at-once`)",
+                headers=_AGAIN,
+            )
         name = request.loop = self._loop_named(request)
         address = request.address
         if address is None:

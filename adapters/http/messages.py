@@ -54,16 +54,62 @@ _NAMES = {
 _NAME = re.compile(rf"(slots\[\d+\]\.)?({'|'.join(_NAMES)})(?=$|[.\[])")
 
 
+_TAKEN = re.compile(r"^event_id .* ((?:is in the log|belongs to a decision) [^'\"]*)$", re.DOTALL)
+_OPERATIONS = {"rank": "rank", "rank_slots": "multislot/rank"}
+"""The operations of a loop, as paths have them."""
+_ADVICE = re.compile(r"use (rank_slots|rank)$")
+
+_SHAPE = re.compile(r"Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
+_AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
+_KINDS = {
+    "array": "a list",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "null": "null",
+    "object": "an object",
+    "str": "a text",
+}
+
+
 def name_of(field: str) -> str:
     """Return a field's name as the caller writes it."""
+    if field in _OPERATIONS:
+        return _OPERATIONS[field]
     found = _NAME.match(field)
     return field if found is None else f"{found[1] or ''}{_NAMES[found[2]]}{field[found.end() :]}"
+
+
+def located(error: InvalidRequest) -> InvalidRequest:
+    """Return an error about the shape of a body as one about the field at fault, in JSON's words."""
+    if error.field != "request":
+        return error
+    at = _AT.search(error.problem)
+    path = at["path"] if at else ""
+    problem = error.problem[: at.start()] if at else error.problem
+    if found := _MISSING.fullmatch(problem):
+        return InvalidRequest(f"{path}.{found['name']}" if path else found["name"], "must be given")
+    if found := _SHAPE.fullmatch(problem):
+        expected = " or ".join(_KINDS.get(kind, kind) for kind in found["expected"].split(" | "))
+        got = _KINDS.get(found["got"], found["got"])
+        return InvalidRequest(path or "request", f"must be {expected} (got {got})")
+    return InvalidRequest(path, problem) if path else error
+
+
+def without_ids(problem: str) -> str:
+    """Return a sentence about an event id that is taken, without that id."""
+    return _TAKEN.sub(r"eventId: \1", problem)
 
 
 def sentences_about(error: InvalidRequest) -> list[str]:
     """Return what there is to say of an error: Personalizer's own sentence first, then ours."""
     said = str(error)
-    ours = said.replace(error.field, name_of(error.field), 1)
+    problem = error.problem
+    if error.field in _OPERATIONS:
+        problem = _ADVICE.sub(lambda found: f"use {_OPERATIONS[found[1]]}", problem)
+    named = located(error)
+    ours = f"{name_of(error.field)}: {problem}" if named is error else str(named)
     for pattern, sentence in _COMPILED:
         if found := pattern.match(said):
             return [found.expand(sentence) if "\\" in sentence else sentence, ours]

@@ -1,8 +1,10 @@
 """Serving the application with uvicorn, until somebody ends it."""
 
+import errno
 import logging
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -59,10 +61,11 @@ def serve(app: Starlette, place: Place, times: Times, ready: Callable[[str], Non
         ready: Is told the address once requests are answered.
 
     Raises:
-        OSError: The address cannot be listened at, or a file cannot be read.
-        LoopledgerError: The application cannot begin.
+        LoopledgerError: The address cannot be listened at, a file cannot be used, or the application
+            cannot begin.
 
     """
+    _check_files(place)
     config = uvicorn.Config(
         app,
         host=place.host,
@@ -79,11 +82,7 @@ def serve(app: Starlette, place: Place, times: Times, ready: Callable[[str], Non
         ws="none",
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    with socket.create_server(
-        (place.host, place.port),
-        family=socket.AF_INET6 if ":" in place.host else socket.AF_INET,
-        backlog=2048,
-    ) as listening:
+    with _listening(place) as listening:
         port = listening.getsockname()[1]
         host = f"[{place.host}]" if ":" in place.host else place.host
         scheme = "http" if place.certificate is None else "https"
@@ -92,6 +91,62 @@ def serve(app: Starlette, place: Place, times: Times, ready: Callable[[str], Non
             server.run(sockets=[listening])
     if not server.started:
         raise LoopledgerError("the server could not begin; what was said before says why")
+
+
+def _check_files(place: Place) -> None:
+    """Refuse a certificate and a key with which no TLS can be spoken."""
+    if place.certificate is None:
+        return
+    for option, path in (("certificate", place.certificate), ("private-key", place.private_key)):
+        try:
+            held = b"" if path is None else path.read_bytes()
+        except OSError as error:
+            raise LoopledgerError(
+                f"--{option}: this file cannot be read ({error.strerror}); give one in PEM that is there"
+            ) from None
+        marked = b"-----BEGIN CERTIFICATE-----" if option == "certificate" else b"PRIVATE KEY-----"
+        if path is not None and marked not in held:
+            raise LoopledgerError(
+                f"--{option}: this file holds no {option.replace('-', ' ')} in PEM; "
+                "is it perhaps swapped with the other of --certificate and --private-key?"
+            )
+    try:
+        # An encrypted key would be asked about on the terminal, or never be answered.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            place.certificate, place.private_key, password=lambda: b""
+        )
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            problem = "is not the key of the certificate in --certificate; give the two that belong together"
+        else:
+            problem = (
+                "the certificate and this key cannot be used; give PEM that openssl reads, "
+                "and a key without a passphrase"
+            )
+        raise LoopledgerError(f"--private-key: {problem}") from None
+
+
+def _listening(place: Place) -> socket.socket:
+    """Return a socket that listens at a place."""
+    try:
+        return socket.create_server(
+            (place.host, place.port),
+            family=socket.AF_INET6 if ":" in place.host else socket.AF_INET,
+            backlog=2048,
+        )
+    except OSError as error:
+        # A name that is none comes with a negative number: it is an error of looking it up.
+        if (error.errno or 0) < 0 or error.errno == errno.EADDRNOTAVAIL:
+            problem = (
+                "--host: is no address of this machine; 127.0.0.1 is this machine alone, 0.0.0.0 all of it"
+            )
+        elif error.errno == errno.EADDRINUSE:
+            problem = "--port: is in use by another program; end that one, or give another port (0: any free)"
+        elif error.errno == errno.EACCES:
+            problem = "--port: this user may not listen there; give one from 1024 to 65535"
+        else:
+            problem = f"--host, --port: cannot be listened at ({error.strerror}); give others"
+        raise LoopledgerError(problem) from error
 
 
 @contextmanager

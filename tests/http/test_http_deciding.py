@@ -110,6 +110,40 @@ def test_bad_rewards_are_refused_and_leave_nothing(served, body):
     assert not events(served, event_id="e1")
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "target", "says"),
+    [
+        ("events/e/reward", {"value": "x"}, "value", "must be a number (got a text)"),
+        ("events/e/reward", {}, "value", "must be given"),
+        ("events/e/reward", [], "request", "must be an object (got a list)"),
+        ("multislot/events/e/reward", {"reward": [{"value": 1}]}, "reward[0].slotId", "must be given"),
+        ("rank", {"actions": [3]}, "actions[0]", "must be an object (got a whole number)"),
+        (
+            "rank",
+            {"actions": ACTIONS, "eventId": 3},
+            "eventId",
+            "must be a text or null (got a whole number)",
+        ),
+    ],
+)
+def test_a_body_of_another_shape_is_refused_by_its_field(served, path, body, target, says):
+    error = served.call("POST", f"{P3}/{path}", json=body, code=400).json()["error"]
+    assert (error["target"], error["details"][-1]["message"]) == (target, f"{target}: {says}")
+
+
+@pytest.mark.parametrize("event_id", ["anna", "a 'b' \"c\" is in the log with another request; use a new id"])
+def test_an_id_that_is_taken_is_not_repeated(served, event_id):
+    body = {"actions": ACTIONS, "eventId": event_id}
+    served.call("POST", f"{P3}/rank", json=body, code=201)
+    body["contextFeatures"] = [{"x": 1}]
+    (detail,) = served.call("POST", f"{P3}/rank", json=body, code=409).json()["error"]["details"]
+    assert detail["message"] == "eventId: is in the log with another request; use a new id"
+    served.clock.advance(1)
+    served.call("DELETE", f"{P3}/logs", code=204)
+    (detail,) = served.call("POST", f"{P3}/rank", json=body, code=409).json()["error"]["details"]
+    assert detail["message"] == "eventId: belongs to a decision that was erased; use a new id"
+
+
 def test_ids_that_are_too_long(served):
     long = "x" * 257
     served.call("POST", f"{V1}/events/{long}/reward", json={"value": 1}, code=400)
@@ -217,10 +251,14 @@ def test_a_loop_for_one_action_has_no_slots_and_the_other_way_round(served):
     body = {"actions": ACTIONS, "slots": SLOTS}
     error = served.call("POST", f"{P3}/multislot/rank", json=body, code=400).json()["error"]
     assert error["code"] == "InvalidMultiSlotApiAccess"
+    assert error["target"] == "multislot/rank"
+    assert error["details"][-1]["message"].endswith("decides one action: use rank")
     error = served.call("POST", f"{P3}/rank", loop="home", json={"actions": ACTIONS}, code=400).json()[
         "error"
     ]
     assert error["code"] == "InvalidRankRequest"
+    assert error["target"] == "rank"
+    assert error["details"][-1]["message"].endswith("decides several slots: use multislot/rank")
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

@@ -345,3 +345,43 @@ def test_signed_is_yes_or_no(served):
     assert (error["code"], error["target"]) == ("BadRequest", "signed")
     served.call("GET", f"{P3}/model?signed=False", code=200)
     served.call("GET", f"{V1}/model?signed=perhaps", code=400)
+
+
+def complaint(served, **fields):
+    path = f"{P3}/configurations/service"
+    error = served.call("PUT", path, json=fields, code=400).json()["error"]
+    return error["target"], error["details"][-1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"learningMode": "Foo"}, "must be one of Online, Apprentice, LoggingOnly"),
+        (
+            {"rewardAggregation": "Foo"},
+            "must be one of earliest, sum, average, median, min, max",
+        ),
+        ({"explorationPercentage": 3}, "must lie between 0 and 1"),
+        ({"explorationPercentage": "much"}, "must be a number or null (got a text)"),
+        ({"defaultReward": 3}, "must lie between -1 and 1"),
+        ({"autoOptimizationFrequency": "PT1S"}, "must lie between PT1M and P366D"),
+        ({"modelExportFrequency": "P400D"}, "must lie between PT0S and P366D"),
+        ({"autoOptimizationStartDate": "one day"}, "must be ISO 8601, such as 2026-11-21T20:30:00Z"),
+        ({"rewardWaitTime": "soon"}, "must be a time span such as PT10M"),
+        ({"rewardWaitTime": "P3D"}, "must lie between PT5S and P2D"),
+        ({"logRetentionDays": 0}, "must be -1 (for ever), or 2 to"),
+    ],
+)
+def test_a_setting_is_refused_by_its_name_there_with_its_limits(served, fields, says):
+    ((name, value),) = fields.items()
+    target, message = complaint(served, **fields)
+    assert target == name
+    assert message.startswith(f"{name}: {says}")
+    assert not isinstance(value, str) or value not in message
+
+
+def test_days_to_learn_again_are_refused_with_their_limit(served):
+    path = "/personalizer/configurations/service?api-version=2022-09-01-preview"
+    served.call("PUT", path, json={"logRetentionDays": 5}, code=200)
+    error = served.call("PUT", path, json={"modelRetrainDays": 6}, code=400).json()["error"]
+    assert error["details"][-1]["message"].startswith("modelRetrainDays: must be 0 (all of the log) to 5")

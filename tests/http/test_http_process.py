@@ -117,9 +117,50 @@ def test_what_cannot_be_served_is_a_sentence(run, data):
     assert "go together" in run("--data", data, "serve", "--certificate", __file__, code=2).output
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert "in use" in run("--data", data, "serve", "--port", port, code=3).output
-    words = ("--certificate", __file__, "--private-key", __file__)
-    assert "loopledger: " in run("--data", data, "serve", "--port", 0, *words, code=3).output
+        said = run("--data", data, "serve", "--port", port, code=3).output
+        assert said.startswith("loopledger: --port: is in use")
+        assert "Errno" not in said
+    said = run("--data", data, "serve", "--port", 0, "--host", "999.1.1.1", code=3).output
+    assert said.startswith("loopledger: --host: is no address of this machine")
+
+
+@pytest.mark.parametrize(
+    ("certified", "keyed", "says"),
+    [
+        ("key.pem", "certificate.pem", "--certificate: this file holds no certificate in PEM"),
+        ("certificate.pem", "certificate.pem", "--private-key: this file holds no private key in PEM"),
+        ("certificate.pem", "other.pem", "--private-key: is not the key of the certificate"),
+        ("certificate.pem", "locked.pem", "--private-key: the certificate and this key cannot be used"),
+        ("certificate.pem", "torn.pem", "--private-key: the certificate and this key cannot be used"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_a_sentence(run, data, tmp_path, certified, keyed, says):
+    from cryptography.hazmat.primitives.serialization import (
+        BestAvailableEncryption,
+        Encoding,
+        PrivateFormat,
+        load_pem_private_key,
+    )
+
+    both = certificate(tmp_path).read_bytes()
+    other = certificate(tmp_path).read_bytes()
+    key, _, rest = both.partition(b"-----BEGIN CERTIFICATE-----")
+    locked = load_pem_private_key(key, None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    files = {
+        "certificate.pem": b"-----BEGIN CERTIFICATE-----" + rest,
+        "key.pem": key,
+        "other.pem": other.partition(b"-----BEGIN CERTIFICATE-----")[0],
+        "locked.pem": locked,
+        "torn.pem": key[:200] + key[-40:],
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    words = ("--certificate", tmp_path / certified, "--private-key", tmp_path / keyed)
+    said = run("--data", data, "serve", "--port", 0, *words, code=3).output
+    assert said.startswith(f"loopledger: {says}")
+    assert "_ssl.c" not in said
 
 
 @pytest.mark.parametrize("place", slow_but({"file/folder"}, ["file/folder", "/proc/nowhere", "/dev/null"]))

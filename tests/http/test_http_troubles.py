@@ -115,6 +115,8 @@ async def test_more_requests_than_may_be_under_way_are_told_so(data, tmp_path):
     await gateway(scope, never, send)
     assert sent[0]["status"] == 429
     assert (b"retry-after", b"1") in sent[0]["headers"]
+    (detail,) = json.loads(sent[1]["body"])["error"]["details"]
+    assert "--most-at-once" in detail["message"]
     first.cancel()
 
     async def gone():
