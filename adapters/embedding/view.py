@@ -264,7 +264,8 @@ class LoopView(EvaluationView, AccountView):
                 model finds the most probable for them.
 
         Raises:
-            NotFound: The answer is as expected, or never was, or the request has no such action or slot.
+            NotFound: The answer is as expected, or never was in the line of versions that is published,
+                or the request has no such action or slot.
             Conflict: The request has slots and the loop decides one action, or the other way round.
 
         """
