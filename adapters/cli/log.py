@@ -12,7 +12,7 @@ import msgspec
 
 from loopledger.adapters.cli.folder import moment_or_seq, views
 from loopledger.adapters.cli.output import as_json, counted, print_lines
-from loopledger.adapters.embedding.moments import text
+from loopledger.adapters.embedding.moments import check_order, text
 from loopledger.log.events import KINDS
 from loopledger.reports import Entry
 
@@ -59,6 +59,7 @@ def command(  # noqa: PLR0913 - one for each way to choose events
     begin, end = moment_or_seq(since), moment_or_seq(until)
     first = max(first, begin.get("seq", first))
     last = min((seq for seq in (last, end.get("seq")) if seq is not None), default=None)
+    check_order(first, last)
     with views(data, (loop,)) as (view,):
 
         def read(first: int, since: str | None) -> Iterator[Entry]:

@@ -45,7 +45,9 @@ def _matching(reader: Reader, asked: Callable[..., bool]) -> Iterator[Mark]:
 def _cut(clock: Clock, older_than: Moment | timedelta) -> int:
     """Return the time that an age or a moment means, in microseconds since 1970."""
     now = int(clock.now())
-    refusal = InvalidRequest("older_than", "must be an age such as 90d, or a time in the past (ISO 8601)")
+    refusal = InvalidRequest(
+        "older_than", "must be an age such as 90d, a timedelta, or a time in the past (ISO 8601)"
+    )
     if isinstance(older_than, str):
         try:
             age = _AGE.fullmatch(older_than.strip())
@@ -55,7 +57,10 @@ def _cut(clock: Clock, older_than: Moment | timedelta) -> int:
     if isinstance(older_than, timedelta):
         cut = now - older_than // timedelta(microseconds=1)
     else:
-        cut = microseconds(older_than)
+        try:
+            cut = microseconds(older_than)
+        except InvalidRequest:
+            raise refusal from None
     if cut > now:
         raise refusal
     return cut

@@ -80,6 +80,9 @@ def crossed(policy: LearningPolicy, namespaces: Namespaces) -> LearningPolicy:
         InvalidRequest: A name cannot be said in a policy, or the arguments become too long.
 
     """
+    for field, given, kind in (("policy", policy, LearningPolicy), ("namespaces", namespaces, Namespaces)):
+        if not isinstance(given, kind):
+            raise InvalidRequest(field, f"must be a {kind.__name__} (got {type(given).__name__})")
     slots = ("sj",) if policy.multi_slot else ()
     shared = dict.fromkeys(_letter("shared", name) for name in (*namespaces.shared, *slots))
     actions = dict.fromkeys(_letter("actions", name) for name in namespaces.actions)
