@@ -57,9 +57,9 @@ def command(  # noqa: PLR0913 - one for each way to choose events
     object on a line.
     """
     begin, end = moment_or_seq(since), moment_or_seq(until)
+    check_order(begin.get("seq"), end.get("seq"))
     first = max(first, begin.get("seq", first))
     last = min((seq for seq in (last, end.get("seq")) if seq is not None), default=None)
-    check_order(first, last)
     with views(data, (loop,)) as (view,):
 
         def read(first: int, since: str | None) -> Iterator[Entry]:

@@ -72,6 +72,6 @@ def _crossed(policy: LearningPolicy, names: Namespaces) -> LearningPolicy:
             raise
         raise InvalidRequest(
             option,
-            "must name a namespace, as there is none on this side: --shared names those of contexts, --actions "
-            "those of actions",,
+            "must name a namespace, as there is none on this side: --shared names those of contexts, "
+            "--actions those of actions",
         ) from None
