@@ -145,6 +145,9 @@ def _new_folder(data: Path, out: str | Path, *, force: bool) -> Generator[Path]:
         path = Path(os.path.realpath(out))
         _check_free(data, path, force=force)
         beside = path.with_name(f".{path.name}-{secrets.token_hex(6)}.part")
+    except (OSError, TypeError, ValueError) as error:
+        raise InvalidRequest("out", f"cannot be made: {error}") from None
+    try:
         beside.mkdir(mode=0o700)
     except OSError as error:
         why = error.strerror or error
@@ -152,8 +155,6 @@ def _new_folder(data: Path, out: str | Path, *, force: bool) -> Generator[Path]:
             "out",
             f"cannot be made in {path.parent}: {why}; name one in a folder that is there and can be written",
         ) from None
-    except (TypeError, ValueError) as error:
-        raise InvalidRequest("out", f"cannot be made: {error}") from None
     try:
         yield beside
         _check_free(data, path, force=force)
