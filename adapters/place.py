@@ -56,7 +56,8 @@ def check_name(name: object) -> None:
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidRequest(
-            "name", "must have 1 to 64 letters, digits, dots, hyphens or underscores, a letter or digit first"
+            "name",
+            "must have 1 to 64 ASCII letters, digits, dots, hyphens or underscores, a letter or digit first",
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import jmespath
 from jmespath import functions
-from jmespath.exceptions import JMESPathError, JMESPathTypeError
+from jmespath.exceptions import JMESPathError, JMESPathTypeError, LexerError, ParseError
 
 from loopledger.adapters.embedding.moments import microseconds
 from loopledger.deciding.request import check_unicode
@@ -63,5 +63,9 @@ def query(text: object) -> Query:
 
 
 def _refused(error: Exception | str) -> InvalidRequest:
-    said = str(error).splitlines()[0]
-    return InvalidRequest("where", f"must be a JMESPath expression that fits a decision: {said}")
+    # JMESPath goes on with the expression itself, on a line of its own.
+    said = str(error).split("\n", 1)[0].removesuffix(":").removesuffix(", for expression")
+    written = ""
+    if isinstance(error, ParseError | LexerError):
+        written = "; numbers stand in backticks (reward > `0.5`), text in single quotes (event_id == 'e1')"
+    return InvalidRequest("where", f"must be a JMESPath expression that fits a decision: {said}{written}")

@@ -1,6 +1,7 @@
 """What can be set about a loop, with the defaults and the limits of each."""
 
 import re
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import msgspec
@@ -11,6 +12,10 @@ from loopledger.errors import InvalidRequest
 LearningMode = Literal["Online", "Apprentice", "LoggingOnly"]
 RewardAggregation = Literal["earliest", "sum", "average", "median", "min", "max"]
 
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "learning_mode": get_args(LearningMode),
+    "reward_aggregation": get_args(RewardAggregation),
+}
 _DAY = 86_400.0
 _MOMENT = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
@@ -101,6 +106,10 @@ def check_settings(settings: Settings) -> Settings:
 
     """
     low, high = settings.reward_range
+    if low >= high:  # before a default reward is blamed for not lying between them
+        raise InvalidRequest(
+            "reward_range", "is the smallest reward and then the largest, which must be more than it"
+        )
     for field, value, least, most in (
         ("reward_wait_time", settings.reward_wait_time, 0.001, 366 * _DAY),
         ("reward_range[0]", low, -1e6, 1e6),
@@ -120,8 +129,6 @@ def check_settings(settings: Settings) -> Settings:
         ("limits.magnitude", settings.limits.magnitude, 1.0, 1e18),
     ):
         _within(field, value, least, most)
-    if low >= high:
-        raise InvalidRequest("reward_range", "the smallest reward must be less than the largest")
     if settings.minimum_probability * settings.limits.actions > 0.5:  # noqa: PLR2004 - said below
         raise InvalidRequest(
             "minimum_probability",
@@ -132,8 +139,8 @@ def check_settings(settings: Settings) -> Settings:
         raise InvalidRequest(
             "auto_optimization_start", "must be a time in ISO 8601, such as 2026-09-01T03:00:00Z"
         )
-    _one_of("learning_mode", settings.learning_mode, get_args(LearningMode))
-    _one_of("reward_aggregation", settings.reward_aggregation, get_args(RewardAggregation))
+    for field, choices in _CHOICES.items():
+        _one_of(field, getattr(settings, field), choices)
     return settings
 
 
@@ -144,6 +151,9 @@ def settings_from(values: object) -> Settings:
         InvalidRequest: A name is unknown, a type is wrong or a value is out of its limits.
 
     """
+    for field, choices in _CHOICES.items():
+        if isinstance(values, Mapping) and field in values:  # msgspec would not say what can be chosen
+            _one_of(field, values[field], choices)
     try:
         settings = msgspec.convert(values, Settings)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
@@ -156,6 +166,6 @@ def _within(field: str, value: float, least: float, most: float) -> None:
         raise InvalidRequest(field, f"must lie between {least:g} and {most:g}")
 
 
-def _one_of(field: str, value: str, choices: tuple[str, ...]) -> None:
+def _one_of(field: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise InvalidRequest(field, f"must be one of {', '.join(choices)}")

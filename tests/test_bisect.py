@@ -121,8 +121,29 @@ def test_nothing_has_changed(loop):
 
 
 def test_an_answer_that_never_was(loop):
-    with pytest.raises(loopledger.NotFound, match="no version ever answered"):
+    with pytest.raises(loopledger.NotFound, match="no version that was published ever answered"):
         loop.bisect(asked(), "sports")
+
+
+def test_an_answer_of_another_line(tmp_path):
+    clock = loopledger.SimulatedClock(learned.START)
+    with loopledger.open(tmp_path, clock=clock, workers=1) as ledger:
+        loop = ledger.create("news", policy=POLICY, settings=SETTINGS)
+        for number in range(6):
+            show(loop, clock, "music" if number < 3 else "politics", number * 30)
+        loop.relearn(since=loop.why("e090").seq)  # without what had taught it music
+        (relearned,) = loop.train()
+        assert best(loop, 3) == "music"
+        with pytest.raises(loopledger.NotFound) as refused:
+            loop.bisect(asked(), "music")
+        said = str(refused.value)
+        published = {one.version: one.served[-1].first for one in loop.models()}
+        good = next(version for version in range(6, 0, -1) if best(loop, version) == "music")
+        assert said.startswith(f"version {relearned}, which learned from the beginning")
+        assert f"version {good} of another line did, published with event {published[good]} last" in said
+        assert f"`diff` of {good} and {relearned}" in said
+        with pytest.raises(loopledger.NotFound, match="no version that was published ever answered 'sports'"):
+            loop.bisect(asked(), "sports")
 
 
 def test_an_action_that_is_not_there(loop):

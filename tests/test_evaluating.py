@@ -212,7 +212,7 @@ def test_a_policy_that_the_engine_refuses(loop, monkeypatch, vw):
 def test_a_log_with_nothing_in_it(clock):
     with loopledger.open(":memory:", clock=clock) as ledger:
         loop = ledger.create("empty")
-        with pytest.raises(InvalidRequest, match="no decision in this range"):
+        with pytest.raises(InvalidRequest, match="loop: has no decision yet"):
             loop.evaluate([SQUARE])
         assert events(loop) == 1
 

@@ -198,6 +198,30 @@ def test_several_slots(ledger, clock):
         loop.rank({}, ACTIONS)
 
 
+@pytest.mark.parametrize("deferred", ["no", 0, None])
+def test_deferred_is_true_or_false(ledger, loop, deferred):
+    page = ledger.create("page", policy=SLOTS, settings=QUIET)
+    for rank in (
+        lambda: loop.rank({"hour": 7}, ACTIONS, deferred=deferred),
+        lambda: page.rank_slots({"hour": 7}, ACTIONS, [Slot("top")], deferred=deferred),
+    ):
+        with pytest.raises(loopledger.InvalidRequest, match="deferred: must be True or False"):
+            rank()
+
+
+@pytest.mark.parametrize("number", [5, 90, 1_767_225_600, 1.5])
+def test_a_bare_number_is_no_age_and_no_time(loop, number):
+    ask(loop, 1)
+    for use in (loop.erase, loop.erasable):
+        with pytest.raises(loopledger.InvalidRequest, match="older_than: must be an age such as 90d"):
+            use(older_than=number)
+    for use in (loop.model, loop.as_of):
+        with pytest.raises(
+            loopledger.InvalidRequest, match="time: must be a datetime, ISO 8601 text or micro"
+        ):
+            use(time=number)
+
+
 def test_rewards_tell_where_they_are_in_the_log(loop, clock):
     ask(loop, 1)
     receipt = loop.reward("event-1", 0.5, key="k")

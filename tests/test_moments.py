@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopledger.adapters.embedding.moments import microseconds, text
+from loopledger.adapters.embedding.moments import microseconds, stretch, text
 from loopledger.errors import InvalidRequest
 
 AT = 1_795_293_000_000_000
@@ -51,6 +51,22 @@ def test_text_that_is_no_moment(text):
     with pytest.raises(InvalidRequest, match="ISO 8601") as caught:
         microseconds(text)
     assert caught.value.field == "time"
+
+
+@pytest.mark.parametrize("number", [5, -5, 1_795_293_000, 1_795_293_000_000], ids=repr)
+def test_numbers_that_are_no_microseconds(number):
+    with pytest.raises(InvalidRequest, match="microseconds since 1970; so small a number") as caught:
+        microseconds(number)
+    assert caught.value.field == "time"
+
+
+def test_a_stretch_ends_after_it_begins():
+    assert stretch(AT, AT) == (AT, AT)
+    assert stretch(None, AT) == (None, AT)
+    assert stretch(AT, None) == (AT, None)
+    with pytest.raises(InvalidRequest, match="comes after until") as caught:
+        stretch(AT, "2026-11-21T20:29:59Z")
+    assert caught.value.field == "since"
 
 
 @pytest.mark.parametrize("moment", [None, 1.5, True, date(2026, 11, 21), b"2026-11-21", ["2026"]], ids=repr)

@@ -104,6 +104,20 @@ def test_names_that_cannot_be_said(names):
         crossed(POLICY, names)
 
 
+@pytest.mark.parametrize(
+    ("policy", "names", "says"),
+    [
+        (None, NEWS, "policy: must be a LearningPolicy (got NoneType)"),
+        ("--cb_explore_adf", NEWS, "policy: must be a LearningPolicy (got str)"),
+        (POLICY, None, "namespaces: must be a Namespaces (got NoneType)"),
+    ],
+)
+def test_what_is_crossed_is_of_its_kind(policy, names, says):
+    with pytest.raises(InvalidRequest) as caught:
+        crossed(policy, names)
+    assert str(caught.value) == says
+
+
 def test_names_that_begin_alike_are_told():
     assert NEWS.alike == ()
     assert Namespaces(("user", "usage", "item"), ("i", "j", "unit")).alike == (

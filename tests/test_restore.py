@@ -197,7 +197,7 @@ def test_what_cannot_be_asked_for(saved, new):
     with pytest.raises(InvalidRequest, match="one loop"):
         restore(new, saved, called="other")
     with pytest.raises(InvalidRequest, match="give one of them"):
-        restore(new, saved, "news", seq=3, time=5)
+        restore(new, saved, "news", seq=3, time="2026-01-01")
     with pytest.raises(InvalidRequest, match="name"):
         restore(new, saved, "news", called="../other")
     with pytest.raises(InvalidRequest, match="seq"):

@@ -24,7 +24,7 @@ def test_default_file_names_every_setting():
         ({"reward_wait_time": 0}, "reward_wait_time"),
         ({"reward_wait_time": float("nan")}, "reward_wait_time"),
         ({"default_reward": 2}, "default_reward"),
-        ({"reward_range": (1, -1)}, "default_reward"),
+        ({"reward_range": (1, -1)}, "reward_range"),
         ({"reward_range": (0, 0)}, "reward_range"),
         ({"exploration_percentage": 1.1}, "exploration_percentage"),
         ({"minimum_probability": -0.1}, "minimum_probability"),
@@ -33,8 +33,8 @@ def test_default_file_names_every_setting():
         ({"checkpoint_interval": 0}, "checkpoint_interval"),
         ({"limits": {"actions": 0}}, "limits.actions"),
         ({"limits": {"magnitude": 1e30}}, "limits.magnitude"),
-        ({"learning_mode": "Offline"}, "settings"),
-        ({"reward_aggregation": "mean"}, "settings"),
+        ({"learning_mode": "Offline"}, "learning_mode"),
+        ({"reward_aggregation": "mean"}, "reward_aggregation"),
         ({"unknown": 1}, "settings"),
         ({"reward_wait_time": "long"}, "settings"),
     ],
@@ -43,6 +43,13 @@ def test_what_is_refused(changes, field):
     with pytest.raises(InvalidRequest) as caught:
         settings_from(changes)
     assert caught.value.field == field
+
+
+def test_what_can_be_chosen_is_said():
+    with pytest.raises(InvalidRequest, match="learning_mode: must be one of Online, Apprentice, LoggingOnly"):
+        settings_from({"learning_mode": "online"})
+    with pytest.raises(InvalidRequest, match="reward_aggregation: must be one of earliest, sum, average,"):
+        settings_from({"reward_aggregation": ["sum"]})
 
 
 def test_settings_made_in_code_are_checked_too():

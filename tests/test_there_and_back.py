@@ -4,6 +4,8 @@ import json
 
 import learned
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from learned import START
 
 import loopledger
@@ -45,3 +47,32 @@ def test_there_and_back(tmp_path, kind):
         assert there.model().sha256 == loop.model().sha256
         assert exported(there, tmp_path / "twice.json") == lines
         assert there.verify().holds
+
+
+CAME = st.lists(
+    st.one_of(st.just("activation"), st.sampled_from([slot["id"] for slot in learned.SLOTS])), max_size=6
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(CAME, min_size=1, max_size=3))
+def test_an_activation_of_several_slots_is_one(tmp_path_factory, came):
+    folder = tmp_path_factory.mktemp("activated")
+    clock = loopledger.SimulatedClock(START)
+    with loopledger.open(folder / "data", clock=clock, workers=1) as ledger:
+        loop = ledger.create("here", policy=learned.SLOTS_POLICY, settings=IMPORTED)
+        for number, outcomes in enumerate(came):
+            asked = ({"hour": 1}, learned.MORE_ACTIONS, learned.SLOTS)
+            decision = loop.rank_slots(*asked, event_id=f"e{number}", deferred=True)
+            for outcome in outcomes:
+                if outcome == "activation":
+                    loop.activate(decision.event_id)
+                else:
+                    loop.reward(decision.event_id, 0.5, slot=outcome)
+        clock.advance(600)
+        lines = exported(loop, folder / "once.json")
+        ledger.import_history("there", [folder / "once.json"], policy=learned.SLOTS_POLICY, settings=IMPORTED)
+        there = ledger.loop("there")
+        counted = [view.status().counts.get("Activated", 0) for view in (there, loop)]
+        assert counted[0] == counted[1]
+        assert exported(there, folder / "twice.json") == lines

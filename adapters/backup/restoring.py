@@ -12,6 +12,7 @@ from loopledger.adapters.backup.files import read_out, take_out
 from loopledger.adapters.backup.manifest import Backup, SavedLoop, read_manifest
 from loopledger.adapters.backup.progress import part
 from loopledger.adapters.embedding.directory import Directory
+from loopledger.adapters.embedding.moments import text
 from loopledger.adapters.http.keys import FILE as KEYS
 from loopledger.adapters.http.keys import Hashes, put_hashes
 from loopledger.adapters.http.service import FILE as SERVICE
@@ -191,7 +192,7 @@ class _Restoring:
         if self._wish.at is None and self._wish.seq is None:
             return None
         with closing(in_folder(folder).store.reader()) as reader:
-            last = seq_at(reader, self._wish.at, self._wish.seq)
+            last = self._last(reader)
             versions = state_at(reader, last).versions
             _check_not_erased(reader, last)
         log, cut = folder / "log.db", folder / "cut.db"
@@ -200,6 +201,16 @@ class _Restoring:
             cut.chmod(log.stat().st_mode & 0o777)
             cut.replace(log)
         return versions
+
+    def _last(self, reader: Reader) -> int:
+        try:
+            return seq_at(reader, self._wish.at, self._wish.seq)
+        except NotFound:
+            made = next(record.at for record in reader.records(1, 1))
+            raise NotFound(
+                f"the loop {self._loop.name} was made only after that time, on {text(made)}: ask for a "
+                "later one, or name the loops that were there"
+            ) from None
 
     def _checked(self, folder: Path, tell: Progress) -> tuple[Findings, Head]:
         place = in_folder(folder)

@@ -145,9 +145,16 @@ def _new_folder(data: Path, out: str | Path, *, force: bool) -> Generator[Path]:
         path = Path(os.path.realpath(out))
         _check_free(data, path, force=force)
         beside = path.with_name(f".{path.name}-{secrets.token_hex(6)}.part")
-        beside.mkdir(mode=0o700)
     except (OSError, TypeError, ValueError) as error:
         raise InvalidRequest("out", f"cannot be made: {error}") from None
+    try:
+        beside.mkdir(mode=0o700)
+    except OSError as error:
+        why = error.strerror or error
+        raise InvalidRequest(
+            "out",
+            f"cannot be made in {path.parent}: {why}; name one in a folder that is there and can be written",
+        ) from None
     try:
         yield beside
         _check_free(data, path, force=force)

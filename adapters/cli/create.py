@@ -75,4 +75,24 @@ def read_settings(path: Path) -> Settings:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest("settings", f"cannot be read: {error}") from None
-    return settings_from(values.get("settings", values))
+    if "settings" in values:
+        others = [name for name in values if name not in {"settings", "server"}]
+        if others:
+            raise InvalidRequest(
+                "settings",
+                f"the file has {_listed(others)} beside [settings], where only [server] may stand: move it "
+                "below [settings], or take it away",
+            )
+        return settings_from(values["settings"])
+    unknown = [name for name in values if name not in Settings.__struct_fields__]
+    if unknown:
+        raise InvalidRequest(
+            "settings",
+            f"the file has no [settings], and {_listed(unknown)} is no setting; config/default.toml shows "
+            "them all",
+        )
+    return settings_from(values)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(names)

@@ -12,7 +12,7 @@ import msgspec
 
 from loopledger.adapters.cli.folder import moment_or_seq, views
 from loopledger.adapters.cli.output import as_json, counted, print_lines
-from loopledger.adapters.embedding.moments import text
+from loopledger.adapters.embedding.moments import check_order, text
 from loopledger.log.events import KINDS
 from loopledger.reports import Entry
 
@@ -57,6 +57,7 @@ def command(  # noqa: PLR0913 - one for each way to choose events
     object on a line.
     """
     begin, end = moment_or_seq(since), moment_or_seq(until)
+    check_order(begin.get("seq"), end.get("seq"))
     first = max(first, begin.get("seq", first))
     last = min((seq for seq in (last, end.get("seq")) if seq is not None), default=None)
     with views(data, (loop,)) as (view,):

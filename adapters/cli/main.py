@@ -88,8 +88,11 @@ def _complain(what: str) -> None:
 def _sentence(error: Exception) -> str:
     if isinstance(error, LogDamaged):
         return f"{error}; `loopledger verify` names all that does not hold"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror is not None:
+        where = "" if error.filename is None else f"{error.filename}: "
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        way_out = ": the disk that it goes to is full; make room there, and try again" if full else ""
+        return f"{where}{error.strerror}{way_out}"
     return str(error)
 
 

@@ -8,7 +8,9 @@ from loopledger.adapters.cli.create import read_policy
 from loopledger.adapters.cli.folder import views
 from loopledger.adapters.cli.output import as_json, print_json, print_table
 from loopledger.adapters.ready import ready_policies
+from loopledger.errors import InvalidRequest
 from loopledger.learning.namespaces import Namespaces, crossed
+from loopledger.policy import LearningPolicy
 
 
 @click.command
@@ -45,7 +47,7 @@ def command(
                 names = view.namespaces()
         of_actions = [name for name in (*names.actions, *actions) if not (no_ids and name == "i")]
         names = Namespaces(tuple(dict.fromkeys((*names.shared, *shared))), tuple(dict.fromkeys(of_actions)))
-        found = {name: crossed(one, names) for name, one in found.items()}
+        found = {name: _crossed(one, names) for name, one in found.items()}
         for alike in names.alike:
             click.echo(
                 f"loopledger: {', '.join(alike)} begin alike, and policies tell namespaces by their first"
@@ -59,3 +61,17 @@ def command(
         print_json(found)
     else:
         print_table(("name", "arguments"), [(name, one.arguments) for name, one in found.items()])
+
+
+def _crossed(policy: LearningPolicy, names: Namespaces) -> LearningPolicy:
+    try:
+        return crossed(policy, names)
+    except InvalidRequest as error:
+        option = error.field.replace("namespaces.", "--")
+        if option not in {"--shared", "--actions"} or getattr(names, option[2:]):
+            raise
+        raise InvalidRequest(
+            option,
+            "must name a namespace, as there is none on this side: --shared names those of contexts, "
+            "--actions those of actions",
+        ) from None

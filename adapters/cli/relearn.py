@@ -10,6 +10,8 @@ from loopledger.adapters.cli.folder import NoTimers, ids_in, names_in, number_or
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, progress
 from loopledger.adapters.embedding.ledger import Ledger
 from loopledger.commands import MOST_PASSES
+from loopledger.errors import NotFound
+from loopledger.log.events import DECISIONS
 
 
 @click.command
@@ -68,6 +70,8 @@ def command(  # noqa: PLR0913 - one for each way to choose decisions
     without = (*without, *ids_in(without_file))
     with Ledger(data, clock=NoTimers()) as ledger:
         relearned = ledger.loop(loop)
+        if policy is None and not any(relearned.status().counts.get(kind) for kind in DECISIONS):
+            raise NotFound(f"nothing to learn again: {loop} has no decision yet; nothing was logged")
         with progress("choosing") as tell:
             receipt = relearned.relearn(
                 None if policy is None else read_policy(policy),

@@ -8,6 +8,7 @@ import click
 from loopledger.adapters.cli.folder import views
 from loopledger.adapters.cli.output import as_json, print_facts, print_json, print_table, progress
 from loopledger.adapters.embedding.moments import text
+from loopledger.adapters.system_clock import SystemClock
 from loopledger.audit.why import Drawn, Why
 from loopledger.clock import SECOND
 
@@ -71,6 +72,8 @@ def _drawn(found: Why, place: int, features: int) -> None:
     number = f" (the draw was {drawn.number:.6f})" if drawn.number is not None else ""
     where = f"for slot {drawn.slot} " if drawn.slot is not None else ""
     how = "exploration: another action was more probable" if drawn.explored else "the most probable action"
+    if len({choice.probability for choice in drawn.choices}) == 1 < len(drawn.choices):
+        how = "by lot: all actions were equally probable"
     click.echo(f"\n{where}it chose {drawn.chosen}, {how}{number}")
     if drawn.action != drawn.chosen:
         click.echo(f"the caller was told {drawn.action}, its own choice")
@@ -115,7 +118,7 @@ def _outcome(found: Why) -> None:
         verdict = "joined" if came.counts else f"does not count: {came.reason}"
         click.echo(f"{what}{slot} after {delay:,.3f} s (event {came.seq:,}): {verdict}")
     if not found.came:
-        click.echo(f"nothing came for it; its window closes {text(found.closes_at)}")
+        click.echo(f"nothing came for it; {_window(found)}")
     for line in _learned(found):
         click.echo(line)
 
@@ -130,4 +133,9 @@ def _learned(found: Why) -> Iterator[str]:
     elif found.learned_in:
         yield f"learned in version {', '.join(map(str, found.learned_in))}"
     else:
-        yield f"not learned yet: its window closes {text(found.closes_at)}"
+        yield f"not learned yet: {_window(found)}"
+
+
+def _window(found: Why) -> str:
+    over = found.closes_at <= SystemClock().now()
+    return f"its window {'closed' if over else 'closes'} {text(found.closes_at)}"

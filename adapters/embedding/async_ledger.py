@@ -65,7 +65,10 @@ class AsyncLedger:
         policy: Policy | None = None,
         settings: Settings | None = None,
     ) -> AsyncLoop:
-        """Return a loop, opened, as `Ledger.loop` does."""
+        """Return a loop, opened, as `Ledger.loop` does.
+
+        A loop that is there keeps its own policy and settings; those given are for one that is made.
+        """
         return self._loop(
             await self._threads.run(self.ledger.loop, name, create=create, policy=policy, settings=settings)
         )

@@ -18,7 +18,7 @@ from loopledger.adapters.embedding.building import (
 )
 from loopledger.adapters.embedding.excerpt import Excerpt, check_readable, excerpt, within
 from loopledger.adapters.embedding.loop import Loop
-from loopledger.adapters.embedding.moments import Moment, instant
+from loopledger.adapters.embedding.moments import Moment, stretch
 from loopledger.adapters.embedding.replies import Outbox
 from loopledger.adapters.embedding.session import Session
 from loopledger.adapters.embedding.threads import Threads
@@ -307,7 +307,7 @@ class AsyncLoop(AsyncEvaluatingLoop, AsyncAccounts):
         until: Moment | None = None,
     ) -> AsyncIterator[Entry]:
         """Yield the log's events, as `Loop.log` does."""
-        return self._log(excerpt(first, last, kinds, event_id), instant(since), instant(until))
+        return self._log(excerpt(first, last, kinds, event_id), *stretch(since, until))
 
     async def _log(self, wanted: Excerpt, since: int | None, until: int | None) -> AsyncIterator[Entry]:
         if since is not None or until is not None:

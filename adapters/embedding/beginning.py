@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from loopledger.adapters.embedding.computing import Task, computed, without_search
-from loopledger.adapters.embedding.evaluating import check_evaluation
+from loopledger.adapters.embedding.evaluating import NOTHING, check_evaluation
 from loopledger.adapters.embedding.exporting import between
 from loopledger.adapters.embedding.loop import Loop
 from loopledger.adapters.embedding.moments import instant
@@ -151,7 +151,7 @@ def _request(loop: Loop, reader: Reader, wanted: Wanted) -> tuple[EvaluationRequ
     try:
         request = optimization_request(reader, loop.place.checkpoints, loop.directory.learner, asked)
     except InvalidRequest as error:
-        if error.field != "since":  # that is: no decision there, or none that was not erased
+        if error.field not in {"since", NOTHING}:  # that is: no decision there, or none that was not erased
             raise
     else:
         return request if wanted.optimizes else without_search(request), False

@@ -151,7 +151,7 @@ def _rank_slots_command(
 ) -> RankSlots:
     read = read_slots(slots, ids, limits)
     body = build_context(context, ids, features, limits, read)
-    return RankSlots(*named, body, ids, tuple([terms for _, terms in read]), bool(deferred))
+    return RankSlots(*named, body, ids, tuple([terms for _, terms in read]), _truth(deferred))
 
 
 def _rank_command(
@@ -170,7 +170,13 @@ def _rank_command(
         body = build_context(context, [ids[at] for at in kept], [features[at] for at in kept], limits)
     else:
         body = build_context(context, ids, features, limits)
-    return Rank(*named, body, ids, left_out, bool(deferred))
+    return Rank(*named, body, ids, left_out, _truth(deferred))
+
+
+def _truth(deferred: object) -> bool:
+    if not isinstance(deferred, bool):  # a text such as "no" would count as true
+        raise InvalidRequest("deferred", f"must be True or False (got {type(deferred).__name__})")
+    return deferred
 
 
 def as_policy(policy: Policy) -> LearningPolicy:

@@ -55,7 +55,10 @@ def _cut(clock: Clock, older_than: Moment | timedelta) -> int:
     if isinstance(older_than, timedelta):
         cut = now - older_than // timedelta(microseconds=1)
     else:
-        cut = microseconds(older_than)
+        try:
+            cut = microseconds(older_than)
+        except InvalidRequest:
+            raise refusal from None
     if cut > now:
         raise refusal
     return cut

@@ -27,6 +27,9 @@ Policies = Iterable[Policy] | Mapping[str, Policy]
 """Learning policies as callers give them."""
 
 _CANDIDATE = re.compile(r"candidates\[(\d+)\](.*)")
+NOTHING = "loop"
+"""What is at fault where a whole loop has nothing to judge; where a range has nothing, it is ``since``."""
+
 _ARGUMENTS = {"candidates": "policies", "first": "since", "last": "until"}
 
 
@@ -73,6 +76,8 @@ def evaluation_request(
         raise NotFound("the log is empty: the loop was never created")
     within = between(reader, state, asked.since, asked.until)
     if not any(_decisions(reader, within.first, within.last)):
+        if asked.since is None and asked.until is None:
+            raise InvalidRequest(NOTHING, "has no decision yet that could be judged: wait for some")
         raise InvalidRequest("since", "there is no decision in this range: choose another, or wait for some")
     request = EvaluationRequest(
         first=within.first,

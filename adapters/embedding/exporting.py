@@ -7,7 +7,7 @@ from io import TextIOBase
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, get_args
 
-from loopledger.adapters.embedding.moments import Moment, microseconds
+from loopledger.adapters.embedding.moments import Moment, check_order, microseconds, stretch
 from loopledger.adapters.export.lines import write_csv, write_dsjson, write_events
 from loopledger.adapters.export.parquet import check_parquet, write_parquet
 from loopledger.adapters.export.target import whole_file
@@ -103,6 +103,7 @@ def between(reader: Reader, state: State, since: Bound, until: Bound) -> Extent:
         InvalidRequest: One of them is neither a seq nor a time.
 
     """
+    _check_order(since, until)
     first = _seq("since", since)
     if first is None:
         first = 1 if since is None else first_from(reader, microseconds(since))
@@ -110,6 +111,14 @@ def between(reader: Reader, state: State, since: Bound, until: Bound) -> Extent:
     if last is None:
         last = state.seq if until is None else reader.last_until(microseconds(until))
     return Extent(max(first, 1), min(last, state.seq), 0)
+
+
+def _check_order(since: Bound, until: Bound) -> None:
+    """Refuse two seqs, or two times, of which the second one comes before the first."""
+    first, last = _seq("since", since), _seq("until", until)
+    if first is None and last is None:
+        stretch(since, until)
+    check_order(first, last)
 
 
 def _seq(field: str, bound: object) -> int | None:

@@ -108,7 +108,8 @@ class Ledger:
             name: Of the loop.
             create: Whether to make it if there is none,
             policy: with this policy
-            settings: and these settings.
+            settings: and these settings. Both are of a loop that is made: one that is there keeps its
+                own, and `Loop.change_policy` and `Loop.change_settings` change them.
 
         Raises:
             NotFound: There is no such loop.

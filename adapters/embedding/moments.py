@@ -8,16 +8,25 @@ Moment = datetime | str | int
 """A time: a datetime (UTC if it names no zone), ISO 8601 text, or microseconds since 1970."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SMALLEST = 10**14
+"""Microseconds since 1970 are at least so many since March 1973; seconds and milliseconds are fewer."""
 
 
 def microseconds(moment: Moment) -> int:
     """Return a time in microseconds since 1970.
 
     Raises:
-        InvalidRequest: It is no time, or its text is not ISO 8601.
+        InvalidRequest: It is no time, its text is not ISO 8601, or it is a number that must be meant
+            otherwise, such as seconds.
 
     """
     if isinstance(moment, int) and not isinstance(moment, bool):
+        if 0 < abs(moment) < _SMALLEST:
+            raise InvalidRequest(
+                "time",
+                "must be a datetime, ISO 8601 text or microseconds since 1970; so small a number is none of "
+                "these (seconds, perhaps, or the seq of an event?)",
+            )
         return moment
     if isinstance(moment, str):
         try:
@@ -44,3 +53,26 @@ def text(at: int) -> str:
 def instant(moment: Moment | None) -> int | None:
     """Return a time in microseconds since 1970, if there is one."""
     return None if moment is None else microseconds(moment)
+
+
+def stretch(since: Moment | None, until: Moment | None) -> tuple[int | None, int | None]:
+    """Return where a stretch of time begins and ends, in microseconds since 1970, as far as it does.
+
+    Raises:
+        InvalidRequest: One is no time, or the end comes before the beginning.
+
+    """
+    first, last = instant(since), instant(until)
+    check_order(first, last)
+    return first, last
+
+
+def check_order(first: int | None, last: int | None) -> None:
+    """Refuse a stretch, of times or of events, that ends before it begins.
+
+    Raises:
+        InvalidRequest: It does.
+
+    """
+    if first is not None and last is not None and last < first:
+        raise InvalidRequest("since", "comes after until, so that there is nothing in between: swap them")

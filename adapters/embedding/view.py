@@ -14,7 +14,7 @@ from loopledger.adapters.embedding.building import EventIds, either_command
 from loopledger.adapters.embedding.evaluation_view import EvaluationView
 from loopledger.adapters.embedding.excerpt import Excerpt, check_readable, excerpt, within
 from loopledger.adapters.embedding.exporting import Wanted, export
-from loopledger.adapters.embedding.moments import Moment, instant, microseconds
+from loopledger.adapters.embedding.moments import Moment, instant, microseconds, stretch
 from loopledger.adapters.verifier import side_by_side
 from loopledger.answers import Decision, SlotsDecision
 from loopledger.audit.as_of import AsOf, as_of, rank_as_of
@@ -108,7 +108,7 @@ class LoopView(EvaluationView, AccountView):
 
         """
         wanted = excerpt(first, last, kinds, event_id)
-        return self._log(wanted, instant(since), instant(until))
+        return self._log(wanted, *stretch(since, until))
 
     def _log(self, wanted: Excerpt, since: int | None, until: int | None) -> Iterator[Entry]:
         if since is not None or until is not None:
@@ -264,7 +264,8 @@ class LoopView(EvaluationView, AccountView):
                 model finds the most probable for them.
 
         Raises:
-            NotFound: The answer is as expected, or never was, or the request has no such action or slot.
+            NotFound: The answer is as expected, or never was in the line of versions that is published,
+                or the request has no such action or slot.
             Conflict: The request has slots and the loop decides one action, or the other way round.
 
         """

@@ -6,11 +6,11 @@ import msgspec
 
 from loopledger.commands import Rank, RankSlots
 from loopledger.deciding.question import favourite
-from loopledger.errors import Conflict, InvalidRequest, NotFound
+from loopledger.errors import Conflict, InvalidRequest, NotFound, ReplayMismatch
 from loopledger.learning.checkpoints import Models
 from loopledger.learning.joining import join
 from loopledger.learning.learner import Learner, Scorer, opened
-from loopledger.learning.lineage import lineage
+from loopledger.learning.lineage import ModelVersion, lineage
 from loopledger.learning.training import Step, examples, step_of, without
 from loopledger.learning.versions import Versions
 from loopledger.log.events import ModelTrained
@@ -98,7 +98,8 @@ class Bisector:
         returns is one place where it changed.
 
         Raises:
-            NotFound: The newest version answers as expected, or none ever did.
+            NotFound: The newest version answers as expected, or none of its line ever did; another
+                line's version that did is named.
             Conflict: The request has slots and the versions decide none, or the other way round.
 
         """
@@ -118,10 +119,10 @@ class Bisector:
 
     def _line(self) -> list[int]:
         """Return the versions up to the one that was published last, each the next one's parent."""
-        published = [model for model in lineage(self._reader, self._checkpoints) if model.served]
+        published = self._published()
         if not published:
             raise NotFound("no model was ever published: every action had the same probability")
-        line = [max(published, key=lambda model: model.served[-1].first).version]
+        line = [published[0].version]
         if self._versions.event(line[0]).policy.multi_slot != (self._slot is not None):
             raise Conflict(
                 f"version {line[0]} decides several slots: give the request slots"
@@ -133,6 +134,11 @@ class Bisector:
             if not isinstance(event, ModelTrained) or not event.parent:
                 return line[::-1]
             line.append(event.parent)
+
+    def _published(self) -> list[ModelVersion]:
+        """Return the versions that ever answered, the one that was published last first."""
+        published = [model for model in lineage(self._reader, self._checkpoints) if model.served]
+        return sorted(published, key=lambda model: -model.served[-1].first)
 
     def _last_good(self, line: list[int]) -> int:
         """Return a place in the line whose version answers as expected: the nearest of those looked at.
@@ -148,8 +154,39 @@ class Bisector:
             back *= 2
         good = [place for place, version in enumerate(line) if self._best_of(version) == self._expected]
         if not good:
-            raise NotFound(f"no version ever answered {self._expected!r} to this context")
+            raise self._never(line)
         return good[-1]
+
+    def _never(self, line: list[int]) -> NotFound:
+        """Return what to say where no version of a line answers as expected: which other one does."""
+        of_line = f"version {line[-1]} and those that it came from, the first of which is version {line[0]},"
+        if len(line) == 1:
+            of_line = f"version {line[0]}, which learned from the beginning or was imported,"
+        kind = self._versions.event(line[-1]).policy.decision_kind
+        seen = set(line)
+        lost = 0
+        for model in self._published():
+            if model.version in seen or model.policy.decision_kind != kind:
+                continue
+            try:
+                found = self._best_of(model.version) == self._expected
+            except ReplayMismatch:  # erased, say: what it answered cannot be asked any more
+                lost += 1
+                continue
+            if found:
+                version, seq = model.version, model.served[-1].first
+                return NotFound(
+                    f"{of_line} never answered {self._expected!r} to this context, but version {version} of "
+                    f"another line did, published with event {seq} last: `log` says what was published "
+                    f"after it, and `diff` of {version} and {line[-1]} what is different"
+                )
+        if lost:
+            cannot = "one more cannot" if lost == 1 else f"{lost} more cannot"
+            return NotFound(
+                f"no published version that can be made again ever answered {self._expected!r} to this "
+                f"context; {cannot} be made again"
+            )
+        return NotFound(f"no version that was published ever answered {self._expected!r} to this context")
 
     def _within(self, before: int, version: int) -> Bisection:
         """Return which decisions of a version's step made the difference."""

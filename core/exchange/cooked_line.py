@@ -4,7 +4,7 @@ A line holds a decision, what was observed, and the label that came of both. Act
 from 1 in lines of one action, and from 0 in lines of several slots.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -183,7 +183,7 @@ def _slots(read: _Line, context: CookedContext, settings: Settings) -> Found:
     check_ids("_outcomes[{}]._id", names, settings.limits)
     slots: list[SlotRanking] = []
     expected: list[Expected] = []
-    observations: list[_Observation] = []
+    observations: list[list[_Observation]] = []
     for at, (name, outcome) in enumerate(zip(names, outcomes, strict=True)):
         field = f"_outcomes[{at}]"
         ranked = _ranked(f"{field}._a", outcome.actions, outcome.probabilities, context)
@@ -207,16 +207,40 @@ def _slots(read: _Line, context: CookedContext, settings: Settings) -> Found:
             _finite(f"{field}._original_label_cost", original),
         )
         expected.append(Expected(name, ranked[0], *costs))
-        observations += [
-            one if one.slot is not None else _Observation(one.v, one.taken, name)
-            for one in outcome.observed or ()
-        ]
+        observations.append(
+            [
+                one if one.slot is not None else _Observation(one.v, one.taken, name)
+                for one in outcome.observed or ()
+            ]
+        )
     if len({slot.ranked[0] for slot in slots}) != len(slots):
         raise InvalidRequest("_outcomes", "choose the same action for two slots")
-    observed = _observed(observations, settings)
+    observed = _observed(list(_of_all_slots(observations)), settings)
     terms = _terms(read, context, settings, observed, tuple(expected))
     decision = SlotsRanked(**terms, slots=tuple(slots), context=msgspec.Raw(context.body))
     return Found(decision, observed, tuple(expected))
+
+
+def _of_all_slots(observations: Sequence[Sequence[_Observation]]) -> Iterator[_Observation]:
+    """Yield what came for a decision, each slot's in its order.
+
+    An activation is one of the whole decision and stands in every slot: the first of each is one, and
+    so is the second.
+    """
+    slots = [iter(of_slot) for of_slot in observations]
+    while slots:
+        activation: _Observation | None = None
+        further: list[Iterator[_Observation]] = []
+        for slot in slots:
+            for one in slot:
+                if one.taken:
+                    activation = one
+                    further.append(slot)
+                    break
+                yield one
+        if activation is not None:
+            yield activation
+        slots = further
 
 
 def _terms(

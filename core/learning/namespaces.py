@@ -80,6 +80,8 @@ def crossed(policy: LearningPolicy, namespaces: Namespaces) -> LearningPolicy:
         InvalidRequest: A name cannot be said in a policy, or the arguments become too long.
 
     """
+    _check_kind("policy", policy, LearningPolicy)
+    _check_kind("namespaces", namespaces, Namespaces)
     slots = ("sj",) if policy.multi_slot else ()
     shared = dict.fromkeys(_letter("shared", name) for name in (*namespaces.shared, *slots))
     actions = dict.fromkeys(_letter("actions", name) for name in namespaces.actions)
@@ -94,6 +96,11 @@ def crossed(policy: LearningPolicy, namespaces: Namespaces) -> LearningPolicy:
     arguments = join_words((*kept, *(("quadratic", pair) for pair in pairs)))
     name = policy.name if policy.name.endswith(_CROSSED) else policy.name + _CROSSED
     return policy_from({"name": name, "arguments": arguments.replace("--quadratic ", "-q ")})
+
+
+def _check_kind(field: str, given: object, kind: type) -> None:
+    if not isinstance(given, kind):
+        raise InvalidRequest(field, f"must be a {kind.__name__} (got {type(given).__name__})")
 
 
 def _is_pair(option: str, value: str | None) -> bool:

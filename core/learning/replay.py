@@ -95,6 +95,8 @@ def version_as_of(
         version_event(reader, version)
         return version
     published = state_at(reader, seq_at(reader, at, seq)).published
+    if not published and at is None and seq is None:
+        raise NotFound("no model is published: every action has the same probability; training makes one")
     if not published:
         raise NotFound("no model was published at that moment: every action had the same probability")
     return published

@@ -46,6 +46,26 @@ def test_the_settings_file_that_comes_with_the_package_can_be_given(run, here):
     assert status(run, "news")["settings"]["reward_wait_time"] == 30.0
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("reward_wait_time = 5\n[settings]\ncompression = true\n", "reward_wait_time beside [settings]"),
+        ("[settings]\n[server]\n[sever]\n", "sever beside [settings], where only [server] may stand"),
+        ("[setings]\ncompression = true\n", "no [settings], and setings is no setting"),
+        ("[server]\nport = 1\n", "no [settings], and server is no setting"),
+    ],
+)
+def test_what_a_settings_file_may_not_hold(run, here, content, says):
+    (here / "mine.toml").write_text(content, encoding="utf-8")
+    said = run("create", "news", "--settings", "mine.toml", code=3)
+    assert says in said.stderr
+    assert not (here / "loopledger-data" / "news").exists()
+
+
+def test_a_name_is_ascii(run):
+    assert "ASCII letters" in run("create", "größe", code=3).stderr
+
+
 def test_settings_need_no_heading(run, here):
     (here / "mine.toml").write_text('learning_mode = "Apprentice"\n', encoding="utf-8")
     run("create", "news", "--settings", "mine.toml")

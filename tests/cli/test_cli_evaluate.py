@@ -149,7 +149,7 @@ def test_what_cannot_be_evaluated(run, data):
 
 def test_an_empty_log(run, data):
     run("--data", data, "create", "empty")
-    assert "no decision in this range" in run("--data", data, "evaluate", "empty", code=3).output
+    assert "loop: has no decision yet" in run("--data", data, "evaluate", "empty", code=3).output
     assert "no evaluation yet" in run("--data", data, "evaluations", "list", "empty").stdout
 
 
