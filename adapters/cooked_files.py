@@ -49,7 +49,7 @@ class CookedFiles:
 
     def _lines(self, path: Path) -> Iterator[Numbered]:
         number = 0
-        with path.open("rb") as file:
+        with _opened(path) as file:
             begins = file.peek(4)[:4]
             if begins == _FLATBUFFERS:
                 raise InvalidRequest(
@@ -97,3 +97,10 @@ class _Counted(io.RawIOBase):
 def _skip(text: IO[bytes], line: bytes) -> None:
     while line and not line.endswith(b"\n"):
         line = text.readline(_PIECE)
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InvalidRequest("files", f"cannot be read: {error}") from None

@@ -50,21 +50,18 @@ def import_history(
         raise Conflict(f"there is a loop {name!r} already, and history goes only into a new one")
     if policy is not None:
         directory.try_policy(policy, settings)
-    try:
-        cooked = _cooked_files(files, longest_line(settings), progress)
-        with directory.making(name) as place, closing(place.store.writer()) as journal:
-            writer = HistoryWriter(
-                journal,
-                name,
-                settings,
-                lambda kind: policy or _default_policy(kind),
-                Times(int(directory.clock.now()), microseconds),
-                strict=strict,
-            )
-            writer.write(cooked)
-            return writer.finish(tuple(cooked.read))
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise InvalidRequest("files", f"cannot be read: {error}") from None
+    cooked = _cooked_files(files, longest_line(settings), progress)
+    with directory.making(name) as place, closing(place.store.writer()) as journal:
+        writer = HistoryWriter(
+            journal,
+            name,
+            settings,
+            lambda kind: policy or _default_policy(kind),
+            Times(int(directory.clock.now()), microseconds),
+            strict=strict,
+        )
+        writer.write(cooked)
+        return writer.finish(tuple(cooked.read))
 
 
 def _cooked_files(files: object, longest: int, progress: Progress | None) -> CookedFiles:
