@@ -21,7 +21,8 @@ class Recurring(Generic[_T]):
         make: Makes it, and that is never false; or returns none where it cannot.
         most: How many texts are kept.
         longest: The most bytes that one may have.
-        rest: After so many calls, what did not come in the last ones makes room for others.
+        rest: After so many calls, those that were not worth it among them, what did not come in the last
+            ones makes room for others.
         let_go: Is told what is kept no longer.
 
     """
@@ -57,7 +58,10 @@ class Recurring(Generic[_T]):
         if self._missed <= _PATIENCE:
             return False
         self._missed += 1
-        return self._missed % _SELDOM != 0
+        if self._missed % _SELDOM == 0:
+            return False
+        self._calls += 1  # else what is kept of no use would make room for what is only after very long
+        return True
 
     def find(self, texts: Sequence[bytes]) -> list[_T] | None:
         """Return what is kept of each text; none if one of them is missing."""

@@ -74,3 +74,17 @@ def test_where_texts_never_come_again_it_is_seldom_looked_for_them():
     while recurring.find([b"again"]) is None:
         pass
     assert not recurring.idle()
+
+
+def test_what_comes_again_finds_room_soon_after_much_that_did_not():
+    recurring = Recurring(bytes.decode, most=100, longest=9, rest=400)
+    for number in range(5_000):
+        text = b"%d" % (number // 2)  # each of them twice, and never again
+        if not recurring.idle():
+            recurring.find([text])
+    assert len(recurring) == 100
+    found = 0
+    for _ in range(3 * 400):
+        if not recurring.idle():
+            found += recurring.find([b"a", b"b"]) is not None
+    assert found > 300
