@@ -61,7 +61,7 @@ LONG: dict[str, tuple[Callable[[Path, int], Iterator[Row]], int]] = {"ten-millio
 )
 @click.option("--publish", is_flag=True, help="Write the documents' tables anew.")
 def main(parts: tuple[str, ...], out: Path, folder: Path, rounds: float, *, publish: bool) -> None:
-    """Measure PARTS, or everything: some twenty minutes."""
+    """Measure PARTS, or everything: some forty minutes."""
     console = Console(stderr=True)
     where = conditions(folder)
     kept = results.read(out)
