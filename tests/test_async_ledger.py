@@ -185,6 +185,7 @@ def fill(folder, decisions):
     journal.close()
 
 
+@pytest.mark.slow
 async def test_a_long_training_does_not_hold_up_the_event_loop(tmp_path, clock):
     settings = Settings(model_update_frequency=0, reward_wait_time=0.001)
     with loopledger.open(tmp_path, clock=clock) as ledger:
@@ -284,6 +285,7 @@ async def test_a_training_goes_on_without_its_caller(tmp_path, clock):
 
 
 @pytest.mark.faults
+@pytest.mark.slow
 async def test_too_many_are_told_so_at_once(tmp_path, monkeypatch):
     async with opened(tmp_path, most_waiting=128) as (ledger, loop):
         gate = Gate(journal_of(ledger), monkeypatch)

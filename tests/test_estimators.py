@@ -54,6 +54,7 @@ def test_open_bandit_by_hand(bandit):
 
 
 @pytest.mark.parametrize("campaign", ["all", "men", "women"])
+@pytest.mark.slow
 def test_intervals_hold_what_the_other_policy_really_earned(campaign):
     cases, position = cases_of("random", campaign)
     earned = cases_of("bts", campaign)[0].reward.mean()

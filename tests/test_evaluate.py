@@ -111,6 +111,7 @@ def contents(folder):
     }
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced_once(tmp_path, vw, past):
     candidates = (Candidate(name="eager", policy=EAGER), Candidate(name="again", policy=past.loop.policy))
     expected = evaluated(past, vw, tmp_path / "scratch", candidates=candidates)
@@ -120,6 +121,7 @@ def test_a_worker_that_is_killed_is_replaced_once(tmp_path, vw, past):
         assert killing.left == 0
 
 
+@pytest.mark.slow
 def test_a_candidate_that_fails_is_named_and_the_others_are_judged(tmp_path, vw, past):
     before = contents(past.place.folder)
     candidates = (
@@ -139,6 +141,7 @@ def test_a_candidate_that_fails_is_named_and_the_others_are_judged(tmp_path, vw,
     assert not list((tmp_path / "scratch").iterdir())
 
 
+@pytest.mark.slow
 def test_side_by_side_comes_to_the_same(tmp_path, vw, past):
     candidates = (
         Candidate(name="eager", policy=EAGER),

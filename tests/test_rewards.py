@@ -21,6 +21,7 @@ def together(chunks):
     ]
 
 
+@pytest.mark.slow
 def test_it_foretells_rewards_and_never_from_the_future(tmp_path, vw):
     live = Live(tmp_path / "data", "--cb_explore_adf --epsilon 1.0 -q ::")
     for _ in range(6):

@@ -315,6 +315,7 @@ def test_a_lost_record_of_the_writer_is_damage(tmp_path):
         SqliteStore(tmp_path).writer()
 
 
+@pytest.mark.slow
 def test_damage_anywhere_is_found_or_harmless(tmp_path):
     """Flip one bit in every part of the file: the log reads as before, or the damage is named."""
     path = filled(tmp_path / "whole", 60)

@@ -50,6 +50,7 @@ def test_what_was_recorded_is_what_is_said(life):
         assert json.loads(bytes(found.context)) == logged["context"]
 
 
+@pytest.mark.slow
 def test_the_number_that_decided_decides_again(life):
     explored = set()
     for number in range(16):

@@ -84,6 +84,7 @@ def lives(folder, vw, work, seed, count):
 
 
 @pytest.mark.parametrize("work", slow_but({"traffic"}, ["traffic", "crowd"]))
+@pytest.mark.slow
 def test_nothing_that_was_acknowledged_is_lost(tmp_path, vw, work):
     said = lives(tmp_path, vw, work, seed=1, count=2)
     assert len(said) > 50

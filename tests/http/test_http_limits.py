@@ -58,6 +58,7 @@ def test_a_byte_order_mark_is_passed_over(served):
     served.call("POST", f"{V1}/rank", content=BOM + BOM + BODY, code=400)
 
 
+@pytest.mark.slow
 def test_a_loop_that_does_not_answer_is_not_waited_for(served):
     gateway = served.client.app.gateway
     path, slots = f"{V1}/rank", {"slots": [{"id": "s", "baselineAction": "a"}]}
@@ -131,6 +132,7 @@ def test_a_request_that_does_not_come_is_not_waited_for(impatient, key):
         assert b'"RequestTimeout"' in answer
 
 
+@pytest.mark.slow
 def test_what_comes_slowly_but_comes_is_waited_for(impatient, key):
     connection = impatient()
     whole = BODY + b" " * 200_000
@@ -149,6 +151,7 @@ def test_a_head_without_end_is_refused(impatient):
         connection.sendall(lines)
 
 
+@pytest.mark.slow
 def test_a_connection_is_good_for_more_than_one_request(impatient):
     connection = impatient()
     request = b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n"
